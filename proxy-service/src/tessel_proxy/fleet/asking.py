@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from typing import Protocol as Interface
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.protocols import amp
@@ -64,7 +64,7 @@ class AskedWorkers:
         question = json.dumps([method, arguments]).encode()
         workers = list(self._workers())
         asking = [
-            each.ask(question)
+            maybeDeferred(each.ask, question)
             .addTimeout(ANSWER_S, self._clock)
             .addCallback(answer_in)
             .addErrback(self._no_answer)

@@ -144,6 +144,7 @@ class _Site(Site):
     def __init__(self, root: IResource) -> None:
         super().__init__(root, requestFactory=_Request, timeout=IDLE_S)  # type: ignore[no-untyped-call] # as above
         self._open: dict[_Channel, None] = {}  # in the order in which they came
+        self._streaming: set[_Channel] = set()
 
     def came(self, channel: _Channel) -> None:
         """Accept a connection, and close the oldest if there are too many.
@@ -157,7 +158,13 @@ class _Site(Site):
 
     def went(self, channel: _Channel) -> None:
         """Remove a closed connection from the count."""
-        del self._open[channel]
+        self._open.pop(channel, None)
+        self._streaming.discard(channel)
+
+    def streams(self, channel: _Channel) -> None:
+        """Keep a connection that is a stream of events, whose number has a limit of its own."""
+        self._open.pop(channel, None)
+        self._streaming.add(channel)
 
     def log(self, request: object) -> None:
         """Log nothing: a line for each scrape would hide the others."""

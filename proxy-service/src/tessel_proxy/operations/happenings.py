@@ -68,7 +68,8 @@ class Happenings:
         self._wall_time = wall_time
         self.mailboxes: dict[str, Mailbox] = {}
         self.by_account: dict[str, AccountRefusals] = {}
-        self.opens: Counter[str] = Counter()  # openings of substreams, ever, by account
+        self.opens: Counter[str] = Counter()  # openings of substreams, by account
+        self.opens_ever = 0
         self.refusals: Counter[str] = Counter()  # ever, by error number
         self.closed: Callable[[TunnelRecord], None] = lambda _record: None
 
@@ -93,6 +94,7 @@ class Happenings:
         """Called when a substream opens: counts it for its account."""
         self._below.substream_opened(record)
         self.opens[record.of.account or ""] += 1
+        self.opens_ever += 1
 
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None:
         """Called when a substream ends; a refused one is a refusal of its account."""

@@ -91,6 +91,7 @@ class Inventory:
                 sample.bytes_from_device += substream.bytes_from_device
                 sample.bytes_from_target += substream.bytes_from_target
                 sample.open_substreams += 1
+        self.happenings.forget_accounts(self.limits.by_account.__contains__)
         opens = self.happenings.opens
         self._opens_per_s = {
             account: (count - self._opens[account]) / passed_s for account, count in opens.items()

@@ -9,6 +9,8 @@ from typing import Protocol as Interface
 from streamplex.conversation import Reason, Refused
 from tessel_proxy.operations.history import History
 from tessel_proxy.operations.inventory import Inventory, Row
+from tessel_proxy.operations.refusing import covers
+from tessel_proxy.operations.rules import Rule
 from tessel_proxy.operations.watching import Watching
 from tessel_proxy.records.ends import TunnelOutcome
 
@@ -67,6 +69,7 @@ class ProcessOperations:
             "look": self._watching.look,
             "rebalance": self._rebalance,
             "drain": self._begin_to_drain,
+            "covered": self._covered,
         }
 
     def answer(self, method: str, arguments: Mapping[str, Any]) -> Any:
@@ -123,6 +126,11 @@ class ProcessOperations:
                 break
             asked += tunnel.ask_to_move(round(self._jitter() * REBALANCE_SPREAD_MS))
         return asked
+
+    def _covered(self, rule: dict[str, Any]) -> int:
+        """Return how many open tunnels a rule refuses."""
+        found = Rule.from_json(rule)
+        return sum(covers(found, each) for each in self._inventory.tunnels.all)
 
     def _begin_to_drain(self, member: str | None) -> bool:
         if member not in (None, self._inventory.process.member):

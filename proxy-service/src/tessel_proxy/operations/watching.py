@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from twisted.internet.interfaces import IDelayedCall
+
 from tessel_proxy.operations.happenings import Mailbox
 from tessel_proxy.operations.inventory import Inventory, Row, Sample
 from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
+from tessel_proxy.records.ends import Outcome
 
 FORGET_S: Final = 10.0
 """Seconds without a look after which a watcher is forgotten: it looks every second."""
@@ -35,13 +38,13 @@ class Watching:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self._seen: dict[str, _Seen] = {}
+        self._forgetting: IDelayedCall | None = None
 
     def look(self, watcher: str, tunnels: Sequence[str]) -> dict[str, Any]:
         """Return what has changed since this watcher's last look; the first look has no changes.
 
         `tunnels`: ids of tunnels whose substreams are wanted, too.
         """
-        self._forget_those_that_left()
         seen = self._seen.get(watcher)
         if seen is None:
             mailbox = self._inventory.happenings.mailboxes.setdefault(watcher, Mailbox())
@@ -49,12 +52,12 @@ class Watching:
             self._changed(seen)
             mailbox.closed.clear()
         seen.at = self._inventory.clock.seconds()
+        if self._forgetting is None:
+            self._forgetting = self._inventory.clock.callLater(FORGET_S, self._forget)
         opened, changed = self._changed(seen)
         return {
             "tunnels": {"opened": opened, "changed": changed, "closed": self._closed(seen)},
-            "substreams": {
-                each: self._substreams(seen, each) for each in tunnels[:MAX_TUNNELS_WATCHED]
-            },
+            "substreams": self._of_tunnels(seen, tunnels[:MAX_TUNNELS_WATCHED]),
             "refusals": seen.mailbox.take_refusals(),
             "totals": self.totals(),
         }
@@ -68,7 +71,7 @@ class Watching:
             "substreams": len(inventory.records.substreams),
             "bytes_from_device_per_s": sum(each.from_device_per_s for each in samples),
             "bytes_from_target_per_s": sum(each.from_target_per_s for each in samples),
-            "opens": inventory.happenings.opens.total(),
+            "opens": inventory.happenings.opens_ever,
         }
 
     def _changed(self, seen: _Seen) -> tuple[list[Row], list[list[Any]]]:
@@ -111,11 +114,24 @@ class Watching:
         seen.mailbox.opened.clear()
         return closed
 
-    def _substreams(self, seen: _Seen, tunnel_id: str) -> dict[str, Any] | None:
-        """Return the changes of a tunnel's substreams; None: it is not of this process."""
+    def _of_tunnels(self, seen: _Seen, tunnels: Sequence[str]) -> dict[str, Any]:
+        """Return the changes of the substreams of tunnels; None for a tunnel of another process."""
+        ended = list(seen.mailbox.closed_substreams)
+        seen.mailbox.closed_substreams.clear()
+        prefix = f"{self._inventory.process.prefix}-"
+        seen.substreams = {each: seen.substreams.get(each, {}) for each in tunnels}
+        return {
+            each: self._substreams(seen, each, ended) if each.startswith(prefix) else None
+            for each in tunnels
+        }
+
+    def _substreams(
+        self,
+        seen: _Seen,
+        tunnel_id: str,
+        ended: Sequence[tuple[SubstreamRecord, Outcome]],
+    ) -> dict[str, Any]:
         inventory = self._inventory
-        if not tunnel_id.startswith(f"{inventory.process.prefix}-"):
-            return None
         before = seen.substreams.get(tunnel_id, {})
         tunnel = inventory.find(tunnel_id)
         now: dict[SubstreamRecord, tuple[int, int, str]] = {}
@@ -132,22 +148,25 @@ class Watching:
         seen.substreams[tunnel_id] = now
         closed = [
             {
-                "number": record.substream,
+                **inventory.substream_row(record),
                 "outcome": outcome.value,
                 "error": outcome.error and outcome.error.value,
                 "why": "",
             }
-            for record, outcome in seen.mailbox.closed_substreams
+            for record, outcome in ended
             if inventory.id_of(record.of) == tunnel_id
         ]
-        seen.mailbox.closed_substreams.clear()
         return {"opened": opened, "changed": changed, "closed": closed}
 
-    def _forget_those_that_left(self) -> None:
+    def _forget(self) -> None:
+        """Forget the watchers that have not looked for FORGET_S, and what was kept for them."""
         now = self._inventory.clock.seconds()
-        for watcher in [each for each, seen in self._seen.items() if now - seen.at > FORGET_S]:
+        for watcher in [each for each, seen in self._seen.items() if now - seen.at >= FORGET_S]:
             del self._seen[watcher]
             del self._inventory.happenings.mailboxes[watcher]
+        self._forgetting = None
+        if self._seen:
+            self._forgetting = self._inventory.clock.callLater(FORGET_S, self._forget)
 
 
 def _counts(tunnel_id: str, sample: Sample) -> list[Any]:

@@ -149,11 +149,10 @@ class Desk:
 
     async def refuse(self, rule: Rule) -> Row:
         """Add a rule. Raises TooManyRulesError and RefusalsError."""
-        selection = {"account": rule.account, "device": rule.device}
-        ended = 0 if rule.account is None else await self._count(**selection)
+        covered = await self.answers.ask("covered", {"rule": rule.as_json()})
         spread = await self._refusals.refuse(rule)
         return rule.as_json() | {
-            "ended": ended,
+            "ended": sum(covered.found),
             "kept": spread.kept,
             "confirmed": list(spread.confirmed),
             "missing": list(spread.missing),

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from tessel_proxy.monitoring.api import merging
 from tessel_proxy.monitoring.api.desk import Desk
 from tessel_proxy.operations.process import Parts
+from tessel_proxy.operations.watching import MAX_TUNNELS_WATCHED
 from tessel_proxy.records.error_codes import ErrorCode
 
 TOPICS: Final = ("tunnels", "totals", "refusals", "proxies")
@@ -117,6 +118,8 @@ class EventStreams:
             raise TooManyWatchersError
         request.setHeader(b"content-type", b"text/event-stream")
         request.setHeader(b"x-accel-buffering", b"no")  # nginx would hold events back
+        channel = cast("Any", request.channel)
+        channel.site.streams(channel)
         watcher = Watcher(request, topics, may)
         self._watchers.add(watcher)
         ended: Deferred[Any] = request.notifyFinish()
@@ -132,10 +135,7 @@ class EventStreams:
             each.cut()
 
     def _left(self, watcher: Watcher) -> None:
-        self._watchers.discard(watcher)
-        if not self._watchers and self._loop.running:
-            self._loop.stop()
-            self._opens = None
+        self._watchers.discard(watcher)  # the next look ends the loop if nobody is left
 
     def _broken(self, failure: Failure) -> None:
         self._log.failure(
@@ -144,10 +144,15 @@ class EventStreams:
         self.stop()
 
     async def _look(self) -> None:
+        if not self._watchers:
+            self._loop.stop()
+            self._opens = None
+            return
         for each in [one for one in self._watchers if not one.may()]:
             each.cut()
         self._number += 1
         tunnels = sorted({name for each in self._watchers for name in each.tunnels})
+        del tunnels[MAX_TUNNELS_WATCHED:]
         parts = await self._desk.answers.ask("look", {"watcher": self._name, "tunnels": tunnels})
         self._send("totals", self._totals(parts))
         self._send("tunnels", _if_any(merging.changes(parts.found)))

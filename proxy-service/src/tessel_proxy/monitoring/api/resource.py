@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
@@ -50,6 +51,8 @@ MAX_TOPICS: Final = 16
 
 Answer = tuple[HTTPStatus, Any]
 
+_SUBSTREAMS: Final = re.compile(SUBSTREAMS + r"[0-9a-f]{8}-[0-9]{1,20}")
+
 STATUSES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     ArgumentError: (HTTPStatus.BAD_REQUEST, "bad_argument"),
     NotThereError: (HTTPStatus.NOT_FOUND, "not_found"),
@@ -81,7 +84,7 @@ class OperatorApi(Resource):
         super().__init__()  # type: ignore[no-untyped-call] # Twisted's has no types
         self._desk = desk
         self._access = access
-        self._events = events
+        self._streams = events
         self._nothing_there = nothing_there
         schemas = json.loads(files(__package__).joinpath("schemas.json").read_text("utf-8"))
         self._document = openapi(schemas, version("tessel-proxy"))
@@ -94,6 +97,14 @@ class OperatorApi(Resource):
         try:
             caller = self._access.caller(request)
         except ForgedError:
+            self._log.warn(
+                "a command that the page has not sent was refused",
+                event="audit",
+                by="session",
+                command="forged",
+                address=_address(request),
+                status=HTTPStatus.FORBIDDEN.value,
+            )
             text = "this command was not sent by the page: its X-Tessel-CSRF or its origin is wrong"
             return _error(request, HTTPStatus.FORBIDDEN, "forged", text)
         if caller is None or segments[:1] != ["v1"]:
@@ -120,7 +131,7 @@ class OperatorApi(Resource):
         arguments: dict[str, Any] = {}
         try:
             arguments = in_path | _query(request, route) | _body(request, route)
-            if route.call == "events":
+            if route.call == "events" and request.method != b"HEAD":
                 self._stream(request, arguments["topics"])
                 return
             call = cast("Callable[..., Awaitable[Answer]]", getattr(self, f"_{route.call}"))
@@ -253,6 +264,11 @@ class OperatorApi(Resource):
         request.setHeader(b"set-cookie", f"{COOKIE}=; Path=/; Max-Age=0".encode())
         return HTTPStatus.OK, {}
 
+    async def _events(self, _request: Request, _caller: Caller, topics: str) -> Answer:
+        """Answer HEAD, which begins no stream."""
+        del topics
+        return HTTPStatus.OK, {}
+
     # --- the log-in, and events
 
     def _log_in(self, request: Request) -> bytes:
@@ -267,6 +283,14 @@ class OperatorApi(Resource):
             request.setHeader(b"retry-after", str(TRY_AGAIN_S).encode())
             text = f"too many wrong tokens; try again in {TRY_AGAIN_S} s"
             return _error(request, HTTPStatus.TOO_MANY_REQUESTS, "too_many_tries", text)
+        self._log.info(
+            "log-in: {result}",
+            event="audit",
+            by="session",
+            command="log_in",
+            address=_address(request),
+            result="wrong token" if opened is None else "OK",
+        )
         if opened is None:
             return _error(request, HTTPStatus.FORBIDDEN, "wrong_token", "this is not the token")
         name, session = opened
@@ -276,13 +300,15 @@ class OperatorApi(Resource):
 
     def _stream(self, request: Request, text: str) -> None:
         topics = [each for each in text.split(",") if each]
-        wrong = [each for each in topics if each not in TOPICS and not each.startswith(SUBSTREAMS)]
+        wrong = [each for each in topics if each not in TOPICS and not _SUBSTREAMS.fullmatch(each)]
         if wrong or not 0 < len(topics) <= MAX_TOPICS:
             allowed = f"{', '.join(TOPICS)}, {SUBSTREAMS}ID; at most {MAX_TOPICS}"
             raise ArgumentError(f"topics={text!r:.60}: expected {allowed}")
         session = self._access.session(request)
         request.setHeader(b"cache-control", b"no-store")
-        self._events.open(request, topics, lambda: session is None or self._access.is_open(session))
+        self._streams.open(
+            request, topics, lambda: session is None or self._access.is_open(session)
+        )
 
 
 def _route(request: Request, segments: list[str]) -> tuple[Route, dict[str, str]] | HTTPStatus:
@@ -340,6 +366,10 @@ def _object(request: Request) -> dict[str, Any]:
             f"the body is {data.decode('utf-8', 'replace')!r:.60}; expected an object"
         )
     return value
+
+
+def _address(request: Request) -> str:
+    return getattr(request.getClientAddress(), "host", "")
 
 
 def _shown(session: Session) -> dict[str, Any]:

@@ -53,10 +53,10 @@ class Field:
     def _number(self, given: float) -> float:
         lowest = -math.inf if self.lowest is None else self.lowest
         highest = math.inf if self.highest is None else self.highest
-        whole = self.kind == "number" or given == math.floor(given)
-        if math.isfinite(given) and whole and lowest <= given <= highest:
+        is_within = lowest <= given <= highest and abs(given) < math.inf  # false for NaN
+        if is_within and (self.kind == "number" or given == math.floor(given)):
             return int(given) if self.kind == "integer" else given
-        raise ArgumentError(f"{self.name}={given!r:.{_SHOWN}}: expected {self.expected}")
+        raise ArgumentError(f"{self.name}={given!s:.{_SHOWN}}: expected {self.expected}")
 
     def parsed(self, text: str) -> Any:
         """Return the value of an argument in a query; raises ArgumentError."""
@@ -233,6 +233,14 @@ ROUTES: Final = (
     ),
     Route("GET", "errors/{number}", "error", "what an error number means", "Explanation"),
     Route("GET", "openapi.json", "openapi", "this document", "Document"),
+    Route(
+        "POST",
+        "session",
+        "log_in",
+        "begin a session of the page: needs no access, but the token",
+        "Session",
+        body=(Field("token", required=True, highest=4096),),
+    ),
     Route("GET", "session", "session", "the session of the page", "Session"),
     Route("DELETE", "session", "log_out", "end the session of the page", "Nothing"),
 )

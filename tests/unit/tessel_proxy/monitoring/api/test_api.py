@@ -1,6 +1,7 @@
 """The API over a real port, with one tunnel of a proxy in memory."""
 
 import json
+import socket
 import urllib.error
 import urllib.request
 
@@ -10,6 +11,7 @@ import pytest_twisted
 from prometheus_client import CollectorRegistry
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.threads import deferToThread
 
 from lab.waiting import eventually
@@ -28,6 +30,7 @@ from tessel_proxy.operations.history import History
 from tessel_proxy.operations.inventory import Inventory, Process
 from tessel_proxy.operations.process import ProcessOperations
 from tessel_proxy.operations.usage import Usage, UsageMeter
+from tessel_proxy.operations.watching import FORGET_S
 from tessel_proxy.records.ends import Refusal
 
 NOW = 1_796_000_000.0
@@ -450,3 +453,107 @@ async def test_more_watchers_than_allowed_are_refused(place):
     status, answer = await place.ask("GET", "events?topics=totals")
     assert (status, answer["error"]["code"]) == (503, "too_many_watchers")
     place.events._watchers = set()
+
+
+def raw(place, method, resource, data):
+    """Send bytes that need not be JSON; return the status."""
+    request = urllib.request.Request(place.url + PREFIX + resource, data, method=method)
+    request.add_header("Authorization", f"Bearer {TOKEN}")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize(
+    ("method", "resource", "data"),
+    [
+        ("GET", "tunnels?limit=inf", None),
+        ("GET", "tunnels?limit=-inf", None),
+        ("GET", "tunnels?limit=1e400", None),
+        ("POST", "rebalance", b'{"tunnels":1e999}'),
+        ("POST", "rebalance", b'{"tunnels":NaN}'),
+        ("POST", "rebalance", b'{"share":NaN}'),
+        ("POST", "rebalance", b'{"tunnels":1' + b"0" * 400 + b"}"),
+        ("POST", "refused", b'{"account":"a","reason":"x","for_s":1e300}'),
+        ("POST", "refused", b'{"account":"\\ud800","reason":"x"}'),
+        ("POST", "end", b'{"account":"\\ud800","reason":"\\ud800"}'),
+        ("POST", "end", b"[" * 4000),
+        ("POST", "end", b"\xff\xfe"),
+        ("GET", "tunnels/%ff-1", None),
+        ("GET", "tunnels?after=-1", None),
+        ("GET", "tunnels?after=a-" + "9" * 250, None),
+        ("GET", "events?topics=substreams:" + "x" * 200, None),
+        ("HEAD", "events?topics=totals", None),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_odd_requests_break_nothing(place, device, method, resource, data):
+    assert await deferToThread(raw, place, method, resource, data) < 500
+
+
+def watching(place):
+    host, port = place.url.removeprefix("http://").split(":")
+    stream = socket.create_connection((host, int(port)), 5)
+    head = f"GET {PREFIX}events?topics=totals HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}"
+    stream.sendall(f"{head}\r\n\r\n".encode())
+    return stream
+
+
+def soon(condition):
+    return deferToThread(eventually, condition, 10)
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_connections_cut_no_stream_of_events(place, device):
+    stream = await deferToThread(watching, place)
+    await soon(lambda: place.events._watchers)
+    address = place.port.getHost()
+    others = [
+        await deferToThread(socket.create_connection, (address.host, address.port), 5)
+        for _ in range(70)
+    ]
+    assert (await place.ask("GET", "refused"))[0] == 200
+    assert len(place.events._watchers) == 1
+    for each in (*others, stream):
+        each.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_kept_when_the_last_watcher_has_left(place, device):
+    stream = await deferToThread(watching, place)
+    await soon(lambda: place.happenings.mailboxes)
+    stream.close()
+    await soon(lambda: not place.events._watchers)
+    await soon(lambda: not place.events._loop.running)
+    place.stage.clock.advance(FORGET_S)
+    assert not place.happenings.mailboxes
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rule_for_an_address_says_how_many_tunnels_it_ends(place, device):
+    _status, rule = await place.ask("POST", "refused", {"address": "192.0.2.0/24", "reason": "x"})
+    assert rule["ended"] == 1
+
+
+def test_each_watched_tunnel_gets_the_ends_of_its_substreams_once(place, device):
+    tunnel = place.inventory.id_of(place.record)
+    other = tunnel.replace("-7", "-8")
+
+    def look(*tunnels):
+        asked = {"watcher": "w", "tunnels": list(tunnels)}
+        return place.operations.answer("look", asked)["substreams"]
+
+    look(other, tunnel)
+    _protocol, transport = place.stage.relay()
+    transport.lose(ConnectionDone())
+    place.stage.pump()
+    found = look(other, tunnel)
+    (ended,) = found[tunnel]["closed"]
+    assert (ended["target"], ended["outcome"]) == ("93.184.216.34:80", "ended")
+    assert found[other]["closed"] == []
+    place.stage.relay()[1].lose(ConnectionDone())
+    place.stage.pump()
+    look()
+    assert look(tunnel)[tunnel]["closed"] == []
