@@ -42,7 +42,7 @@ def proxy(authority, tmp_path):
     settings = {
         "AUTH_HARDCODED": TOKEN,
         "EGRESS_ALLOW": "127.0.0.0/8",
-        "ADMIN_PORT": "0",
+        "ADMIN_PORT": str(free_port()),
         "ADMIN_TOKEN": token,
     }
     with running_proxy(tmp_path, authority, settings) as running:
