@@ -75,7 +75,7 @@ def write_private(path: Path, text: str) -> None:
 
     Folders that do not exist are made, for this user only.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
     try:
@@ -86,3 +86,10 @@ def write_private(path: Path, text: str) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder and those above it; `Path.mkdir` leaves the ones above to the umask."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,5 +1,6 @@
 """The file of this user's settings."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,9 +82,14 @@ def test_a_file_that_is_not_text_is_reported(environ):
 
 
 def test_files_and_folders_are_for_their_owner_only(tmp_path):
-    file = tmp_path / "a" / "b.env"
-    for text in ("A=1\n", "A=2\n"):
-        write_private(file, text)
+    file = tmp_path / "above" / "a" / "b.env"
+    before = os.umask(0)
+    try:
+        for text in ("A=1\n", "A=2\n"):
+            write_private(file, text)
+    finally:
+        os.umask(before)
     assert file.read_text() == "A=2\n"
-    assert [each.stat().st_mode & 0o777 for each in (file, file.parent)] == [0o600, 0o700]
+    made = (file, file.parent, file.parent.parent)
+    assert [each.stat().st_mode & 0o777 for each in made] == [0o600, 0o700, 0o700]
     assert list(file.parent.iterdir()) == [file]

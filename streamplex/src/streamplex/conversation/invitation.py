@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, quote, urlencode, urlsplit
 
@@ -15,11 +16,18 @@ from streamplex.conversation.joining import CODE_PATTERN
 
 SCHEME: Final = "tessel"
 FINGERPRINT_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
+NAME_PATTERN: Final = re.compile(r"[a-z0-9._-]{1,253}")
+"""A host's name, or an IPv4 address: at most what the DNS allows. The host is written to files and
+terminals, so it must hold nothing else. Names in other alphabets are written as `xn--…`."""
+
 CHECK_CHARACTERS: Final = 8
 """Hexadecimal digits that find errors of copying. They are no protection against an attacker."""
 
 MAX_URI_CHARACTERS: Final = 1024
 """Four times the longest host, and all other parts."""
+
+SHOWN_CHARACTERS: Final = 20
+"""Characters of a wrong text that an error quotes."""
 
 MAX_PORT: Final = 65_535
 
@@ -67,9 +75,9 @@ def parse_invitation(text: str) -> Invitation:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise InvitationError(f"not a URI: {error}") from None
+        raise InvitationError(f"not a URI: {ascii(str(error))[1:-1]}") from None
     if parts.scheme != SCHEME:
-        start = f"{uri[:20]!r}"
+        start = ascii(uri[:SHOWN_CHARACTERS])
         raise InvitationError(f"it begins with {start}; allowed: {SCHEME}://HOST:PORT/CODE?…")
     query = parse_qs(parts.query, keep_blank_values=True)
     invitation = Invitation(
@@ -87,12 +95,24 @@ def parse_invitation(text: str) -> Invitation:
 def _check_parts(invitation: Invitation, parts: SplitResult) -> None:
     if not invitation.host or parts.username is not None:
         raise InvitationError("it names no host; allowed: tessel://HOST:PORT/CODE?…")
+    if not _is_host(invitation.host):
+        seen = ascii(invitation.host[:SHOWN_CHARACTERS])
+        raise InvitationError(f"its host is {seen}; allowed: a name or an address")
     if not 0 < invitation.port <= MAX_PORT:
         raise InvitationError(f"it names no port from 1 to {MAX_PORT}")
     if not CODE_PATTERN.fullmatch(invitation.code):
         raise InvitationError("its code is not complete: 22 letters, digits, - and _ at least")
     if invitation.authority is not None and not FINGERPRINT_PATTERN.fullmatch(invitation.authority):
         raise InvitationError("its authority is not complete: 64 hexadecimal digits")
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return NAME_PATTERN.fullmatch(host) is not None
+    try:
+        return IPv6Address(host).scope_id is None
+    except ValueError:
+        return False
 
 
 def _single(query: dict[str, list[str]], name: str) -> str | None:

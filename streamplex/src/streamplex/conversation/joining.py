@@ -17,6 +17,13 @@ from streamplex.jsontext import Json
 CODE_PATTERN: Final = re.compile(r"[A-Za-z0-9_-]{22,64}")
 """A code: 128 random bits as URL-safe characters are 22. Longer ones leave room for others."""
 
+TOKEN_PATTERN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")
+"""A token that a device accepts: the characters of RFC 6750, section 2.1. It is written to files
+that shells and Compose read, so it must hold no line end, quote, space or `$`."""
+
+MAX_ACCOUNT_CHARACTERS: Final = 256
+"""Characters of an account's name; the proxy allows no longer ones."""
+
 MAX_TIME: Final = 100_000_000_000
 MAX_AUTHORITY_CHARACTERS: Final = 48 * 1024
 """Characters of the authority's certificates. They and the JSON around them fit in one frame."""
@@ -110,7 +117,7 @@ def decode_joined(value: Json) -> JoinAnswer | None:
     """
     match value.get("joined") if isinstance(value, dict) else None:
         case {"token": str(token), "account": str(account)}:
-            return Joined(account, token)
+            return _joined(account, token)
         case {"refused": str(word), **rest}:
             at = rest.get("at")
             return NotJoined(_REFUSALS.get(word, JoinRefusal.UNAVAILABLE), _time(at))
@@ -123,6 +130,12 @@ def decode_joined(value: Json) -> JoinAnswer | None:
 
 
 _REFUSALS: Final = {each.value: each for each in JoinRefusal}
+
+
+def _joined(account: str, token: str) -> Joined | None:
+    """Return what the device has got; None: text that would harm a file or a terminal."""
+    is_name = 0 < len(account) <= MAX_ACCOUNT_CHARACTERS and account.isprintable()
+    return Joined(account, token) if is_name and TOKEN_PATTERN.fullmatch(token) else None
 
 
 def _time(at: Json) -> int | None:

@@ -28,6 +28,16 @@ def test_a_uri_with_one_other_character_is_refused_or_means_the_same(place, char
         assert parse_invitation(altered) == INVITATION  # such as a host in capitals
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["a\x1b[2J", "a\u2028b", "a\x85b", "a b", "$(id)", "h\xf6st", "x" * 254, "fe80::1%\x1b[2J"],
+)
+def test_a_host_that_would_harm_a_file_or_a_terminal_is_refused(host):
+    with pytest.raises(InvitationError, match=r"its host is|not a URI") as caught:
+        parse_invitation(Invitation(host, 443, CODE, None).uri().replace("%1B", "\x1b"))
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("kept", range(len(URI)))
 def test_a_uri_that_was_not_copied_whole_is_refused(kept):
     with pytest.raises(InvitationError):

@@ -19,7 +19,7 @@ CODE = "q3c0AbCdEfGhIjKlMnOp-_"
 ANSWERS = [
     AuthorityShown(None),
     AuthorityShown("-----BEGIN CERTIFICATE-----\n"),
-    Joined("kim", "a token"),
+    Joined("kim", "a-token"),
     NotJoined(JoinRefusal.UNKNOWN),
     *(NotJoined(each, 1_764_480_000) for each in JoinRefusal),
 ]
@@ -61,6 +61,19 @@ def test_another_message_is_no_request(value):
 )
 def test_a_malformed_answer_is_none(value):
     assert decode_joined(value) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a\nPATH=/x", "a\rb", "a\x1b[2J", "a\u2028b", "a\x85b", "x" * 513]
+)
+def test_a_text_that_would_harm_a_file_or_a_terminal_is_no_answer(text):
+    assert decode_joined({"joined": {"account": text, "token": "t"}}) is None
+    assert decode_joined({"joined": {"account": "kim", "token": text}}) is None
+
+
+@pytest.mark.parametrize("token", ["a b", "$(id)", "${HOME}", "`id`", "a;b", "'", '"', "#a", "\\"])
+def test_a_token_that_a_shell_would_change_is_no_answer(token):
+    assert decode_joined({"joined": {"account": "kim", "token": token}}) is None
 
 
 def test_an_unknown_refusal_counts_as_unavailable():

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.task import deferLater
@@ -117,7 +118,11 @@ async def is_accepted(proxy: JoinedProxy, dial: Dial, clock: IReactorTime) -> bo
 
 
 async def _authority(asking: _Asking, fingerprint: str) -> str:
-    """Return the proxy's authority as PEM text, if it has the fingerprint of the invitation."""
+    """Return the proxy's authority as PEM text, if it has the fingerprint of the invitation.
+
+    The text is made anew from that certificate: what else the answer holds must not be trusted, as
+    nobody has verified who sent it.
+    """
     answer = await asking.ask(encode_join(JoinRequest(None)), TlsOptions(reject_unauthorized=False))
     shown = decode_joined(answer)
     if not isinstance(shown, AuthorityShown):
@@ -131,7 +136,7 @@ async def _authority(asking: _Asking, fingerprint: str) -> str:
             f"{asking.proxy} is not the proxy of this invitation, or its authority is a new one: "
             "nothing was sent to it; ask the operator for a new invitation"
         )
-    return shown.authority or ""
+    return found.public_bytes(Encoding.PEM).decode()
 
 
 def _joined(answer: JoinAnswer | None) -> Joined:
@@ -147,7 +152,9 @@ def _joined(answer: JoinAnswer | None) -> Joined:
 
 def _no_invitations(proxy: Target | None) -> InvitationError:
     which = "the proxy" if proxy is None else f"{proxy}"
-    return InvitationError(f"{which} does not know invitations: it is of an older version")
+    return InvitationError(
+        f"{which} does not know invitations, or its answer is malformed: is it of an older version?"
+    )
 
 
 @dataclass(frozen=True, slots=True)
