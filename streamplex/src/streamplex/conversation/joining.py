@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias, assert_never
 
 from streamplex.jsontext import Json
 
@@ -108,6 +108,8 @@ def encode_joined(answer: JoinAnswer) -> Json:
             return {"joined": {"account": account, "token": token}}
         case NotJoined(why, at):
             return {"joined": {"refused": why.value} | ({} if at is None else {"at": at})}
+        case _:
+            assert_never(answer)
 
 
 def decode_joined(value: Json) -> JoinAnswer | None:
