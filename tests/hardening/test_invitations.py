@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,19 @@ def test_a_proxy_that_is_not_there_is_said(inviting):
     assert "the proxy was not reached: connect ECONNREFUSED" in err
     proxy.start()
     assert inviting.join(uri)[0] == 0  # nothing was used up
+
+
+def test_a_device_that_cannot_write_its_settings_uses_nothing_up(inviting):
+    uri = inviting.invite(inviting.start())
+    code, _out, err = inviting.join("--to", "/proc/none/settings.env", uri)
+    assert code == 1
+    assert "No such file or directory" in err
+    assert inviting.join(uri)[0] == 0
+
+
+def test_of_many_devices_with_one_invitation_one_gets_the_token(inviting):
+    uri = inviting.invite(inviting.start(WORKERS=2))
+    with ThreadPoolExecutor(8) as threads:
+        joins = list(threads.map(lambda _: inviting.join("--print", "json", uri), range(8)))
+    assert sorted(code for code, _out, _err in joins) == [0, *[1] * 7]
+    assert sum("was used already" in err for _code, _out, err in joins) == 7

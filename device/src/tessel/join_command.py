@@ -27,7 +27,7 @@ from tessel.network.tunneled.joining import (
     parse_invitation,
 )
 from tessel.radio.host import HostRadio, IHostReactor
-from tessel.settings_file import settings_file, write_private
+from tessel.settings_file import prove_writable, settings_file, write_private
 
 if TYPE_CHECKING:
     from tessel.radio.interface import IRadio
@@ -59,8 +59,7 @@ def add_join_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--print",
         dest="form",
-        type=Form,
-        choices=tuple(Form),
+        choices=[each.value for each in Form],
         help="print the settings for another client, with the token, and write no file",
     )
     parser.add_argument(
@@ -87,8 +86,10 @@ def run(
     """Run the command in the reactor; return its exit code."""
     text = streams.input.readline() if given.uri == "-" else given.uri
     try:
-        joining = _Joining(reactor, streams.errors)
-        proxy = _result_of(joining, parse_invitation(text), reactor)
+        invitation = parse_invitation(text)
+        if given.form is None:
+            prove_writable(given.to or settings_file(environ))
+        proxy = _result_of(_Joining(reactor, streams.errors), invitation, reactor)
         streams.output.write(_finished(proxy, given, environ) + "\n")
     except InvitationError as error:
         why = f"the invitation was not accepted: {error}"
@@ -105,7 +106,7 @@ def run(
 def _finished(proxy: JoinedProxy, given: argparse.Namespace, environ: Mapping[str, str]) -> str:
     """Write the settings, or return them to be printed; raises OSError."""
     if given.form is not None:
-        return printed(proxy, given.form)
+        return printed(proxy, Form(given.form))
     file = given.to or settings_file(environ)
     _write(proxy, file)
     return f"wrote {file}: tessel run, gateway and connect use it"

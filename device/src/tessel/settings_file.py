@@ -6,6 +6,7 @@ the token of another one. Docker (`env_file`) and systemd (`EnvironmentFile`) re
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Mapping, MutableMapping
@@ -18,7 +19,13 @@ FILE_VARIABLE: Final = "TESSEL_SETTINGS_FILE"
 MAX_BYTES: Final = 64 * 1024
 """Bytes of the file; it has a few lines."""
 
-PROXY_SETTINGS: Final = ("PROXY_HOST", "PROXY_TOKEN", "PROXY_TOKEN_FILE", "TM_API_KEY")
+PROXY_SETTINGS: Final = (
+    "PROXY_HOST",
+    "PROXY_TOKEN",
+    "PROXY_TOKEN_FILE",
+    "TM_API_KEY",
+    "TM_API_KEY_FILE",
+)
 """Variables of the environment, any of which means: do not use the file."""
 
 PRIVATE: Final = 0o600
@@ -86,6 +93,18 @@ def write_private(path: Path, text: str) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def prove_writable(path: Path) -> None:
+    """Raise OSError if `write_private` could not write the file. The file does not change.
+
+    Called before an invitation is used up, as its token would be lost without the file.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    probe = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    write_private(probe, "")
+    probe.unlink()
 
 
 def _make_private(folder: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tessel.settings_file import (
-    PROXY_SETTINGS,
     SettingsFileError,
     add_settings_of_file,
+    prove_writable,
     settings_file,
     write_private,
 )
@@ -34,7 +34,9 @@ def test_what_the_environment_has_stays(environ):
     assert environ["RADIO"] == "cc3000-sim"
 
 
-@pytest.mark.parametrize("name", PROXY_SETTINGS)
+@pytest.mark.parametrize(
+    "name", ["PROXY_HOST", "PROXY_TOKEN", "PROXY_TOKEN_FILE", "TM_API_KEY", "TM_API_KEY_FILE"]
+)
 def test_a_proxy_is_never_mixed_with_the_token_of_another_one(environ, name):
     environ[name] = "set"
     before = dict(environ)
@@ -93,3 +95,17 @@ def test_files_and_folders_are_for_their_owner_only(tmp_path):
     made = (file, file.parent, file.parent.parent)
     assert [each.stat().st_mode & 0o777 for each in made] == [0o600, 0o700, 0o700]
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_file_that_can_be_written_is_left_as_it_was(tmp_path):
+    write_private(tmp_path / "settings.env", TEXT)
+    prove_writable(tmp_path / "settings.env")
+    assert (tmp_path / "settings.env").read_text() == TEXT
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_in_place_of_the_file_or_of_its_folder_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    for wrong in (tmp_path, tmp_path / "file" / "settings.env"):
+        with pytest.raises(OSError, match=r"directory|exists"):
+            prove_writable(wrong)

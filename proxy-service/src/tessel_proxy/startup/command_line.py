@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from streamplex.conversation import is_host
 from tessel_proxy.certificates.make import MAX_DAYS, SERVER_DAYS
 from tessel_proxy.console import add_commands
 from tessel_proxy.startup.config import SETTINGS
@@ -115,7 +116,9 @@ def _add_invite(commands: Any) -> None:
     )
     inviting.add_argument("account", metavar="ACCOUNT")
     inviting.add_argument(
-        "--host", help="name by which devices reach the proxy, instead of the certificate's first"
+        "--host",
+        type=_host,
+        help="name by which devices reach the proxy, instead of the certificate's first",
     )
     inviting.add_argument(
         "--port", type=_ranged(1, MAX_PORT), help="port that devices connect to, instead of PORT"
@@ -127,6 +130,12 @@ def _add_invite(commands: Any) -> None:
         help="hours until the invitation expires (default: %(default)s)",
     )
     inviting.add_argument("--no-qr", action="store_true", help="print no QR code")
+
+
+def _host(text: str) -> str:
+    if not is_host(text.lower()):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a name (xn--…), or an address")
+    return text.lower()
 
 
 def _ranged(lowest: int, highest: int) -> Callable[[str], int]:

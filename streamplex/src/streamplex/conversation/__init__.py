@@ -31,7 +31,12 @@ from streamplex.conversation.hello import (
     encode_hello,
     offer,
 )
-from streamplex.conversation.invitation import Invitation, InvitationError, parse_invitation
+from streamplex.conversation.invitation import (
+    Invitation,
+    InvitationError,
+    is_host,
+    parse_invitation,
+)
 from streamplex.conversation.joining import (
     MAX_AUTHORITY_CHARACTERS,
     AuthorityShown,
@@ -115,6 +120,7 @@ __all__ = [
     "encode_join",
     "encode_joined",
     "error_code",
+    "is_host",
     "offer",
     "parse_invitation",
     "shown_message",

@@ -95,7 +95,7 @@ def parse_invitation(text: str) -> Invitation:
 def _check_parts(invitation: Invitation, parts: SplitResult) -> None:
     if not invitation.host or parts.username is not None:
         raise InvitationError("it names no host; allowed: tessel://HOST:PORT/CODE?…")
-    if not _is_host(invitation.host):
+    if not is_host(invitation.host):
         seen = ascii(invitation.host[:SHOWN_CHARACTERS])
         raise InvitationError(f"its host is {seen}; allowed: a name or an address")
     if not 0 < invitation.port <= MAX_PORT:
@@ -106,7 +106,8 @@ def _check_parts(invitation: Invitation, parts: SplitResult) -> None:
         raise InvitationError("its authority is not complete: 64 hexadecimal digits")
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
+    """Return whether an invitation can name this host: a name in small letters, or an address."""
     if ":" not in host:
         return NAME_PATTERN.fullmatch(host) is not None
     try:

@@ -115,3 +115,11 @@ def test_wildcards_are_no_host(place, tmp_path, capsys):
     capsys.readouterr()
     assert command.main(["invite", "kim"]) == 2
     assert "names no host; give it with --host" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["https://proxy.example", "a b", "h\xf6st", "[::1]", "a:443", ""])
+def test_a_host_that_no_device_would_accept_is_refused(place, tmp_path, capsys, host):
+    with pytest.raises(SystemExit):
+        command.main(["invite", "--host", host, "kim"])
+    assert "allowed: a name (xn--…), or an address" in capsys.readouterr().err
+    assert not (tmp_path / "invitations").exists()
