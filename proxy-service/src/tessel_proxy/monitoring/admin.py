@@ -142,7 +142,12 @@ class _Site(Site):
     protocol = _Channel  # type: ignore[assignment] # Twisted's own is made for HTTP/2 as well
 
     def __init__(self, root: IResource) -> None:
-        super().__init__(root, requestFactory=_Request, timeout=IDLE_S)  # type: ignore[no-untyped-call] # as above
+        super().__init__(  # type: ignore[no-untyped-call] # as above
+            root,
+            requestFactory=_Request,
+            timeout=IDLE_S,
+            parsePOSTFormSubmission=False,  # Twisted would read "a=b" in JSON as an argument
+        )
         self._open: dict[_Channel, None] = {}  # in the order in which they came
         self._streaming: set[_Channel] = set()
 

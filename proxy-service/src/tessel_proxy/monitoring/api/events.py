@@ -108,6 +108,7 @@ class EventStreams:
         self._number = 0
         self._opens: tuple[float, int] | None = None
         self._proxies: dict[str, Any] | None = None
+        self._members: frozenset[str] | None = None  # that have answered the last look
         self._clock = clock
         self._loop = LoopingCall(self._look)
         self._loop.clock = clock
@@ -146,7 +147,7 @@ class EventStreams:
     async def _look(self) -> None:
         if not self._watchers:
             self._loop.stop()
-            self._opens = None
+            self._opens = self._members = None
             return
         for each in [one for one in self._watchers if not one.may()]:
             each.cut()
@@ -154,6 +155,7 @@ class EventStreams:
         tunnels = sorted({name for each in self._watchers for name in each.tunnels})
         del tunnels[MAX_TUNNELS_WATCHED:]
         parts = await self._desk.answers.ask("look", {"watcher": self._name, "tunnels": tunnels})
+        self._cut_if_others_answered(frozenset(parts.answers))
         self._send("totals", self._totals(parts))
         self._send("tunnels", _if_any(merging.changes(parts.found)))
         for each in (one for part in parts.found for one in part["refusals"]):
@@ -164,6 +166,17 @@ class EventStreams:
             await self._look_at_proxies()
         if self._number % KEEP_ALIVE_LOOKS == 0:
             self._to(list(self._watchers), b":\n\n")
+
+    def _cut_if_others_answered(self, members: frozenset[str]) -> None:
+        """Cut the watchers of tunnels if processes came, ended or were late.
+
+        What these have told, or would have told, is lost: a browser takes a new snapshot.
+        """
+        before, self._members = self._members, members
+        if before not in (None, members):
+            for each in list(self._watchers):
+                if each.tunnels or "tunnels" in each.topics:
+                    each.cut()
 
     def _totals(self, parts: Parts) -> dict[str, Any]:
         totals = merging.totals(each["totals"] for each in parts.found)

@@ -51,7 +51,11 @@ MAX_TOPICS: Final = 16
 
 Answer = tuple[HTTPStatus, Any]
 
-_SUBSTREAMS: Final = re.compile(SUBSTREAMS + r"[0-9a-f]{8}-[0-9]{1,20}")
+SHOWN_OF_ID: Final = 60
+TUNNEL_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9]{1,20}")
+"""A process and a number. Other texts could exceed the 64 KiB of a question to workers."""
+
+_SUBSTREAMS: Final = re.compile(SUBSTREAMS + TUNNEL_ID.pattern)
 
 STATUSES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     ArgumentError: (HTTPStatus.BAD_REQUEST, "bad_argument"),
@@ -182,11 +186,12 @@ class OperatorApi(Resource):
 
     async def _tunnels(self, _request: Request, _caller: Caller, **asked: Any) -> Answer:
         after = asked["after"]
-        if after and not after.rpartition("-")[2].isdecimal():
+        if after and TUNNEL_ID.fullmatch(after) is None:
             raise ArgumentError(f"after={after!r:.60}: expected the id of a tunnel")
         return HTTPStatus.OK, await self._desk.tunnels(**asked)
 
     async def _tunnel(self, _request: Request, _caller: Caller, tunnel_id: str) -> Answer:
+        _check_id(tunnel_id)
         return HTTPStatus.OK, await self._desk.tunnel(tunnel_id)
 
     async def _end_tunnel(
@@ -196,6 +201,7 @@ class OperatorApi(Resource):
         tunnel_id: str,
         reason: str,
     ) -> Answer:
+        _check_id(tunnel_id)
         return HTTPStatus.OK, await self._desk.end_tunnel(tunnel_id, reason)
 
     async def _end(self, _request: Request, _caller: Caller, **asked: Any) -> Answer:
@@ -309,6 +315,12 @@ class OperatorApi(Resource):
         self._streams.open(
             request, topics, lambda: session is None or self._access.is_open(session)
         )
+
+
+def _check_id(tunnel_id: str) -> None:
+    """Raise NotThereError for a text that is not the id of any tunnel: no process is asked."""
+    if TUNNEL_ID.fullmatch(tunnel_id) is None:
+        raise NotThereError(f"no tunnel {tunnel_id:.{SHOWN_OF_ID}} is open")
 
 
 def _route(request: Request, segments: list[str]) -> tuple[Route, dict[str, str]] | HTTPStatus:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +24,7 @@ MAX_TEXT: Final = 300
 """Characters of a name or an id. The longest account has 256."""
 
 _SHOWN: Final = 60
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Field:
             return self.default
         if self.kind == "string":
             longest = self.highest or MAX_TEXT
-            if isinstance(given, str) and 0 < len(given) <= longest:
+            if isinstance(given, str) and 0 < len(given) <= longest and _is_text(given):
                 return given
         elif not isinstance(given, bool) and isinstance(given, int | float):
             return self._number(given)
@@ -62,20 +65,15 @@ class Field:
         """Return the value of an argument in a query; raises ArgumentError."""
         if self.kind == "string":
             return self.value(text or None)
-        try:
-            return self.value(float(text))
-        except ValueError as error:
-            if isinstance(error, ArgumentError):
-                raise
-            raise ArgumentError(
-                f"{self.name}={text!r:.{_SHOWN}}: expected {self.expected}"
-            ) from None
+        if _NUMBER.fullmatch(text) is None:  # float() takes other forms as well, such as 1_000
+            raise ArgumentError(f"{self.name}={text!r:.{_SHOWN}}: expected {self.expected}")
+        return self.value(float(text))
 
     @property
     def expected(self) -> str:
         """What is allowed, in words."""
         if self.kind == "string":
-            return f"1 to {self.highest or MAX_TEXT:g} characters"
+            return f"1 to {self.highest or MAX_TEXT:g} characters, none of them a control character"
         article = "an" if self.kind == "integer" else "a"
         if self.highest is None:
             return f"{article} {self.kind} of {self.lowest:g} or more"
@@ -90,6 +88,11 @@ class Field:
             found = {"minimum": self.lowest, "maximum": self.highest}
         limits = {name: value for name, value in found.items() if value is not None}
         return {"type": self.kind} | limits | ({"default": self.default} if self.default else {})
+
+
+def _is_text(given: str) -> bool:
+    """Return whether a text can be written in UTF-8, and moves no cursor where it is shown."""
+    return not any(unicodedata.category(each) in ("Cc", "Cs") for each in given)
 
 
 @dataclass(frozen=True, slots=True)
