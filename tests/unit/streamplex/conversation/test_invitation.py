@@ -54,6 +54,7 @@ def test_a_uri_that_was_not_copied_whole_is_refused(kept):
         (f"tessel:///{CODE}", "it names no host"),
         (f"tessel://user@host:443/{CODE}", "it names no host"),
         (f"tessel://host/{CODE}", "it names no port"),
+        (f"tessel://[v1.a:b]:443/{CODE}", "its host is 'v1.a:b'"),
         ("tessel://host:443/short?check=1", "its code is not complete"),
         (f"tessel://host:443/{CODE}?authority=9f&check=1", "its authority is not complete"),
         (f"tessel://host:443/{CODE}?check=00000000", "it was altered, or not copied whole"),
