@@ -85,7 +85,11 @@ class Inventory:
         if passed_s < FRESH_S:
             return self._samples
         before, self._sampled_at = self._samples, now
-        self._samples = {each.record: _closed(each.record) for each in self.tunnels.all}
+        busy = {each.of for each in self.records.substreams}
+        self._samples = {
+            record: _closed(record, None if record in busy else before.get(record))
+            for record in (each.record for each in self.tunnels.all)
+        }
         for substream in self.records.substreams:
             if (sample := self._samples.get(substream.of)) is not None:
                 sample.bytes_from_device += substream.bytes_from_device
@@ -98,7 +102,7 @@ class Inventory:
         }
         self._opens = opens.copy()
         for record, sample in self._samples.items():
-            if (old := before.get(record)) is not None:
+            if (old := before.get(record)) is not None and old is not sample:
                 sample.from_device_per_s = (
                     sample.bytes_from_device - old.bytes_from_device
                 ) / passed_s
@@ -250,7 +254,18 @@ class Inventory:
         }
 
 
-def _closed(record: TunnelRecord) -> Sample:
+def _closed(record: TunnelRecord, before: Sample | None) -> Sample:
+    """Return the sample of a tunnel without its open substreams.
+
+    It is `before` itself if nothing has moved: most tunnels are idle, and a look at them is cheap.
+    """
+    if (
+        before is not None
+        and not (before.open_substreams or before.from_device_per_s or before.from_target_per_s)
+        and before.bytes_from_device == record.bytes_from_device
+        and before.bytes_from_target == record.bytes_from_target
+    ):
+        return before
     return Sample(record.bytes_from_device, record.bytes_from_target)
 
 

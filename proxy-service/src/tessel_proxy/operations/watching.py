@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ class _Seen:
     mailbox: Mailbox
     at: float
     stages: dict[TunnelRecord, tuple[str, str | None]] = field(default_factory=dict)
-    counts: dict[TunnelRecord, tuple[int, int, int]] = field(default_factory=dict)
+    samples: Mapping[TunnelRecord, Sample] = field(default_factory=dict)
     moving: set[TunnelRecord] = field(default_factory=set)
     substreams: dict[str, dict[SubstreamRecord, tuple[int, int, str]]] = field(default_factory=dict)
 
@@ -81,23 +81,23 @@ class Watching:
         """
         inventory, samples = self._inventory, self._inventory.sampled()
         fresh, changed = [], []
-        stages, counts, moving = {}, {}, set()
+        stages, moving = {}, set()
         for tunnel in inventory.tunnels.all:
             record = tunnel.record
-            sample = samples.get(record) or Sample()
             stage = stages[record] = (tunnel.stage, record.account)
-            count = counts[record] = (
-                sample.bytes_from_device,
-                sample.bytes_from_target,
-                sample.open_substreams,
-            )
-            if seen.stages.get(record) != stage:
+            is_fresh = seen.stages.get(record) != stage
+            if is_fresh:
                 fresh.append(tunnel)
-            elif count != seen.counts.get(record) or record in seen.moving:
+            sample = samples.get(record)
+            if sample is None or sample is seen.samples.get(record):
+                continue  # idle, as most are
+            if is_fresh:
+                pass  # its row has the counts
+            elif _bytes(sample) != _bytes(seen.samples.get(record)) or record in seen.moving:
                 changed.append(_counts(inventory.id_of(record), sample))
             if sample.from_device_per_s or sample.from_target_per_s:
                 moving.add(record)
-        seen.stages, seen.counts, seen.moving = stages, counts, moving
+        seen.stages, seen.samples, seen.moving = stages, samples, moving
         return inventory.rows(fresh), changed
 
     def _closed(self, seen: _Seen) -> list[Row]:
@@ -167,6 +167,12 @@ class Watching:
         self._forgetting = None
         if self._seen:
             self._forgetting = self._inventory.clock.callLater(FORGET_S, self._forget)
+
+
+def _bytes(sample: Sample | None) -> tuple[int, int, int] | None:
+    if sample is None:
+        return None
+    return sample.bytes_from_device, sample.bytes_from_target, sample.open_substreams
 
 
 def _counts(tunnel_id: str, sample: Sample) -> list[Any]:
