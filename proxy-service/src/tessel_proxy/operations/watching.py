@@ -85,16 +85,15 @@ class Watching:
         for tunnel in inventory.tunnels.all:
             record = tunnel.record
             stage = stages[record] = (tunnel.stage, record.account)
-            is_fresh = seen.stages.get(record) != stage
-            if is_fresh:
-                fresh.append(tunnel)
-            sample = samples.get(record)
-            if sample is None or sample is seen.samples.get(record):
+            sample, before = samples.get(record), seen.samples.get(record)
+            if seen.stages.get(record) != stage:
+                fresh.append(tunnel)  # its row has the counts
+            elif sample is None or sample is before:
                 continue  # idle, as most are
-            if is_fresh:
-                pass  # its row has the counts
-            elif _bytes(sample) != _bytes(seen.samples.get(record)) or record in seen.moving:
+            elif _bytes(sample) != _bytes(before) or record in seen.moving:
                 changed.append(_counts(inventory.id_of(record), sample))
+            if sample is None:
+                continue
             if sample.from_device_per_s or sample.from_target_per_s:
                 moving.add(record)
         seen.stages, seen.samples, seen.moving = stages, samples, moving

@@ -16,7 +16,7 @@ from tessel_proxy.operations import (
     UsagePage,
     UsageQuestion,
 )
-from tessel_proxy.operations.process import Answers
+from tessel_proxy.operations.process import Answers, Parts
 from tessel_proxy.operations.requests import usage_as_json
 
 EVERYTHING: Final = {"account": None, "device": None, "address": None}
@@ -24,6 +24,10 @@ MAX_USAGE_ROWS: Final = 10_000
 """Rows of one answer about usage."""
 
 Row = dict[str, Any]
+
+
+class NotAnsweredError(Exception):
+    """The processes that could have answered did not do so in time; the text names them."""
 
 
 class NotThereError(Exception):
@@ -78,10 +82,12 @@ class Desk:
         return merging.page_of_tunnels(parts.found, limit) | {"missing": parts.missing}
 
     async def tunnel(self, tunnel_id: str) -> Row:
-        """Return a tunnel with its open substreams; raises NotThereError."""
+        """Return a tunnel with its open substreams; raises NotThereError, and
+        NotAnsweredError.
+        """
         parts = await self.answers.ask("tunnel", {"tunnel_id": tunnel_id})
         if not parts.found:
-            raise NotThereError(f"no tunnel {tunnel_id} is open")
+            raise _no_tunnel(tunnel_id, parts)
         found: Row = parts.found[0]
         return found
 
@@ -89,7 +95,7 @@ class Desk:
         """End a tunnel; raises NotThereError."""
         parts = await self.answers.ask("end_tunnel", {"tunnel_id": tunnel_id, "reason": reason})
         if not parts.found:
-            raise NotThereError(f"no tunnel {tunnel_id} is open")
+            raise _no_tunnel(tunnel_id, parts)
         confirmed = [member for member, answer in parts.answers.items() if answer is not None]
         return {"ended": 1, "confirmed": confirmed, "missing": []}
 
@@ -141,6 +147,8 @@ class Desk:
     async def history(self) -> Row:
         """Return the last hour."""
         parts = await self.answers.ask("history", {})
+        if not parts.found:
+            raise NotAnsweredError(f"no answer from {', '.join(parts.missing) or 'any process'}")
         return merging.history(parts.found) | {"missing": parts.missing}
 
     def refused(self) -> Sequence[Row]:
@@ -191,6 +199,14 @@ class Desk:
     def now(self) -> float:
         """Return the time in seconds since 1970."""
         return self._wall_time()
+
+
+def _no_tunnel(tunnel_id: str, parts: Parts) -> NotThereError | NotAnsweredError:
+    """Return why a tunnel was not found: a process that has not answered may have it."""
+    if parts.missing:
+        missing = ", ".join(parts.missing)
+        return NotAnsweredError(f"tunnel {tunnel_id} may be open: no answer from {missing}")
+    return NotThereError(f"no tunnel {tunnel_id} is open")
 
 
 def _spread(done: Confirmations) -> Row:

@@ -27,8 +27,9 @@ from tessel_proxy.monitoring.api.access import (
     ForgedError,
     Session,
     TooManyTriesError,
+    has_own_origin,
 )
-from tessel_proxy.monitoring.api.desk import Desk, NotThereError
+from tessel_proxy.monitoring.api.desk import Desk, NotAnsweredError, NotThereError
 from tessel_proxy.monitoring.api.events import (
     RETRY_AFTER_S,
     SUBSTREAMS,
@@ -60,6 +61,7 @@ _SUBSTREAMS: Final = re.compile(SUBSTREAMS + TUNNEL_ID.pattern)
 STATUSES: Final[Mapping[type[Exception], tuple[HTTPStatus, str]]] = {
     ArgumentError: (HTTPStatus.BAD_REQUEST, "bad_argument"),
     NotThereError: (HTTPStatus.NOT_FOUND, "not_found"),
+    NotAnsweredError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_reached"),
     UsageError: (HTTPStatus.NOT_FOUND, "not_kept"),
     TooManyRulesError: (HTTPStatus.CONFLICT, "too_many_rules"),
     RefusalsError: (HTTPStatus.SERVICE_UNAVAILABLE, "not_reached"),
@@ -101,22 +103,25 @@ class OperatorApi(Resource):
         try:
             caller = self._access.caller(request)
         except ForgedError:
-            self._log.warn(
-                "a command that the page has not sent was refused",
-                event="audit",
-                by="session",
-                command="forged",
-                address=_address(request),
-                status=HTTPStatus.FORBIDDEN.value,
-            )
-            text = "this command was not sent by the page: its X-Tessel-CSRF or its origin is wrong"
-            return _error(request, HTTPStatus.FORBIDDEN, "forged", text)
+            return self._forged(request)
         if caller is None or segments[:1] != ["v1"]:
             return self._nothing_there(request)
         found = _route(request, segments[1:])
         if isinstance(found, HTTPStatus):
             return _error(request, found, found.phrase.lower().replace(" ", "_"), found.phrase)
         return self._called(request, caller, *found)
+
+    def _forged(self, request: Request) -> bytes:
+        self._log.warn(
+            "a command that the page has not sent was refused",
+            event="audit",
+            by="session",
+            command="forged",
+            address=_address(request),
+            status=HTTPStatus.FORBIDDEN.value,
+        )
+        text = "this command was not sent by the page: its X-Tessel-CSRF or its origin is wrong"
+        return _error(request, HTTPStatus.FORBIDDEN, "forged", text)
 
     # --- calls
 
@@ -280,6 +285,8 @@ class OperatorApi(Resource):
     def _log_in(self, request: Request) -> bytes:
         if not self._access.has_token:
             return self._nothing_there(request)
+        if not has_own_origin(request):  # another site would use up the operator's tries
+            return self._forged(request)
         try:
             given = _object(request).get("token")
             opened = self._access.log_in(request, given if isinstance(given, str) else "")

@@ -17,6 +17,7 @@ from tessel_proxy.fleet.engine import EngineError, TokensRevoked, TunnelsEnded
 from tessel_proxy.monitoring.api.events import MAX_WATCHERS
 from tessel_proxy.monitoring.api.routes import PREFIX
 from tessel_proxy.operations import RefusalsError, UsagePage, UsageRow
+from tessel_proxy.operations.process import Parts
 from tessel_proxy.operations.usage import Usage
 from tessel_proxy.operations.watching import FORGET_S
 from tessel_proxy.records.ends import Refusal
@@ -412,3 +413,27 @@ def test_each_watched_tunnel_gets_the_ends_of_its_substreams_once(place, device)
     place.stage.pump()
     look()
     assert look(tunnel)[tunnel]["closed"] == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_process_that_has_not_answered_may_have_the_tunnel(place, device):
+    async def nobody(_method, _arguments):
+        return Parts({}, ["worker 2"])
+
+    place.operations.ask = nobody
+    for method, resource in (
+        ("GET", "tunnels/00000000-1"),
+        ("DELETE", "tunnels/00000000-1?reason=x"),
+        ("GET", "history"),
+    ):
+        status, answer = await place.ask(method, resource)
+        assert status == 503
+        assert "no answer from worker 2" in answer["error"]["message"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_another_site_cannot_use_up_the_tries_of_the_log_in(place):
+    foreign = {"Origin": "http://evil.example"}
+    for _ in range(6):
+        assert (await place.send("POST", "session", {"token": "x"}, **foreign))[0] == 403
+    assert (await place.send("POST", "session", {"token": TOKEN}, Origin=place.url))[0] == 200
