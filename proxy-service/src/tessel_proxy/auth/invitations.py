@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import secrets
 from dataclasses import dataclass
@@ -49,6 +50,11 @@ class _Kept:
     account: str
     sealed: bytes
     expires_at: float
+
+    def __post_init__(self) -> None:
+        """Refuse what `dump` does not write: a file may be damaged."""
+        if not isinstance(self.account, str) or not math.isfinite(self.expires_at):
+            raise ValueError(f"account {self.account!r}, expires_at {self.expires_at}")
 
     def dump(self) -> bytes:
         """Return the file's content."""

@@ -61,7 +61,17 @@ def test_the_folder_holds_neither_code_nor_token_and_is_private(folder, code):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{", '{"account": "kim", "sealed": "0g"}', "x" * 9000]
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        '{"account": "kim", "sealed": "0g"}',
+        '{"account": 7, "sealed": "00", "expires_at": 9e9}',
+        '{"account": "kim", "sealed": "00", "expires_at": -Infinity}',
+        '{"account": "kim", "sealed": "00", "expires_at": NaN}',
+        "x" * 9000,
+    ],
 )
 def test_a_damaged_file_is_reported_and_nothing_is_used_up(folder, code, content):
     only_file(folder).write_text(content)
