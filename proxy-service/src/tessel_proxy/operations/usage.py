@@ -96,6 +96,10 @@ class UsageError(Exception):
     """Usage could not be written or read; the text says why."""
 
 
+class UsageAwayError(UsageError):
+    """The engine that keeps usage is away, which is reported by itself (TP3034)."""
+
+
 class OpenRecords(Interface):
     """The records of open tunnels and substreams; the Ledger of the metrics has them."""
 

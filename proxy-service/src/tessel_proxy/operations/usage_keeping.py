@@ -11,13 +11,14 @@ from typing import Protocol as Interface
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from tessel_proxy.operations.usage import (
     KEPT_DAYS,
     NOTHING,
     Usage,
+    UsageAwayError,
     UsageError,
     UsagePage,
     UsageQuestion,
@@ -135,7 +136,9 @@ class UsageKeeping:
     def _failed(self, error: UsageError) -> None:
         self.failures += 1
         if not self._is_failing:
-            self._log.error(
+            level = LogLevel.warn if isinstance(error, UsageAwayError) else LogLevel.error
+            self._log.emit(
+                level,
                 "usage is not written: {why}; it waits in memory, tunnels are not affected",
                 event="usage_not_written",
                 error=ErrorCode.USAGE_NOT_WRITTEN.value,

@@ -10,8 +10,8 @@ from typing import Final
 from tessel_proxy.fleet.engine import EngineError
 from tessel_proxy.fleet.valkey.link import Link
 from tessel_proxy.fleet.valkey.scripts import ADD_USAGE, READ_USAGE
-from tessel_proxy.operations import Usage, UsageError, UsagePage, UsageQuestion, UsageRow
-from tessel_proxy.operations.usage import KEPT_DAYS
+from tessel_proxy.operations import Usage, UsagePage, UsageQuestion, UsageRow
+from tessel_proxy.operations.usage import KEPT_DAYS, UsageAwayError
 
 LIVES_S: Final = (KEPT_DAYS + 1) * 86_400
 """Seconds until a day is dropped, counted from its last write."""
@@ -39,7 +39,7 @@ class EngineUsage:
         try:
             await self._link.run(ADD_USAGE, self._host, number, NUMBER_LIVES_S, LIVES_S, *values)
         except EngineError as error:
-            raise UsageError(f"the engine: {error}") from error
+            raise UsageAwayError(f"the engine: {error}") from error
 
     async def read(self, question: UsageQuestion) -> UsagePage:
         """Return a page of rows. A day without usage costs a call, and there are at most 90."""
@@ -55,7 +55,7 @@ class EngineUsage:
                 if len(rows) >= wanted:
                     break
         except EngineError as error:
-            raise UsageError(f"the engine: {error}") from error
+            raise UsageAwayError(f"the engine: {error}") from error
         return UsagePage(rows[: question.limit], len(rows) > question.limit)
 
 
