@@ -38,7 +38,7 @@ class Counting(NoWitness):
     def substream_closed(self, record, outcome):
         self.seen[outcome] += 1
 
-    def refused(self, why):
+    def refused(self, why, peer, record=None):
         self.seen[why] += 1
 
 

@@ -117,7 +117,7 @@ class FakeOpener:
     sockets: set = field(default_factory=set)
     opened: int = 0
 
-    def open(self, request, kind, account, tunnel, asker):
+    def open(self, request, kind, account, tunnel, asker, *, trace=None):
         match self.random.randrange(8):
             case 0:
                 return fail(node_errors.not_found(request.host))
