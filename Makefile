@@ -29,8 +29,8 @@ $(VENV)/.installed: constraints.txt pyproject.toml $(PACKAGES:%=%/pyproject.toml
 TEST_PROCESSES ?= auto
 
 .PHONY: test
-test: setup ## run unit, interop and docs tests with coverage (4 minutes); tests/README.md explains
-	@echo "The tests take about 4 minutes on two idle cores. TEST_PROCESSES=1 runs them one by one."
+test: setup ## run unit, interop and docs tests with coverage (6 minutes); tests/README.md explains
+	@echo "The tests take about 6 minutes on two idle cores. TEST_PROCESSES=1 runs them one by one."
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --maxprocesses=8 --dist=worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='streamplex/src/*' --fail-under=100
 	@for package in $(filter-out streamplex,$(PACKAGES)); do \
