@@ -23,6 +23,7 @@ IMPORTS = {"streamplex": "streamplex.tx", "service-kit": "tessel_service_kit.set
 OF_EXTRAS = {
     "cc3000": "import spidev, gpiod",
     "fleet": "from tessel_proxy.fleet.valkey import dialing",
+    "otel": "from tessel_proxy.monitoring.tracing import exporting",
     "js": "from tessel.javascript.find_node import find_node; find_node({'PATH': ''})",
 }
 SECONDS = 300  # with packages to be fetched from an index
