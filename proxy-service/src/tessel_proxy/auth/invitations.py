@@ -3,7 +3,7 @@
 The folder of invitations has one file for each. Its name is a hash of the code, and the token in it
 is encrypted with a key made of the code: who reads the folder learns no token. An invitation is
 used by renaming its file, which only one process can do. A used or expired one is kept for KEPT_S,
-so that a device is told why it is not accepted.
+so that a device gets the reason why it is not accepted.
 """
 
 from __future__ import annotations
