@@ -19,7 +19,7 @@ MAX_LINE: Final = 1 << 17
 """Bytes of one line. The proxy's have at most 64 KiB; a longer one is not the proxy's."""
 
 MAX_SUMS: Final = 1_000_000
-"""Days and accounts that are summed: some 300 MB. More are told to be too many."""
+"""Days and accounts that are summed: some 300 MB. More are an error."""
 
 GZIP: Final = b"\x1f\x8b"
 

@@ -10,7 +10,7 @@ from tessel_service_kit.parsers import integer, listening_address, optional
 from tessel_service_kit.settings import setting
 
 LEAST_CHARACTERS: Final = 16
-"""Characters of the operator's token: whoever has it can end every tunnel."""
+"""Characters of the operator's token, which allows to end every tunnel."""
 
 
 def operators_token(text: str) -> str:

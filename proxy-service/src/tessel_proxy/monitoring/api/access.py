@@ -40,7 +40,7 @@ READING: Final = (b"GET", b"HEAD")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who has sent a request: `by` for the audit, and the address it came from."""
+    """The sender of a request: `by` for the audit, and the address it came from."""
 
     by: str
     address: str
