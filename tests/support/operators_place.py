@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 from support.proxy_in_memory import Stage
 from tessel_proxy.fleet.engine import Confirmations
 from tessel_proxy.monitoring.admin import Operator, add_operator, admin_site
-from tessel_proxy.monitoring.api import Access, Desk, EventStreams, OperatorApi
+from tessel_proxy.monitoring.api import Access, Audit, Desk, EventStreams, OperatorApi
 from tessel_proxy.monitoring.api.desk import Engine
 from tessel_proxy.monitoring.api.routes import PREFIX, ROUTES
 from tessel_proxy.monitoring.ledger import Ledger
@@ -100,7 +100,10 @@ class Place:
         access = Access(TOKEN, reactor.seconds, lambda: NOW)
         site = admin_site(readiness, CollectorRegistry())
         add_operator(
-            site, Operator(lambda nothing: OperatorApi(desk, access, self.events, nothing), access)
+            site,
+            Operator(
+                lambda nothing: OperatorApi(desk, access, self.events, nothing, Audit()), access
+            ),
         )
         self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
         self.url = f"http://127.0.0.1:{self.port.getHost().port}"

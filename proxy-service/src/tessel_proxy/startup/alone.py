@@ -12,6 +12,7 @@ from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.monitoring.admin import add_operator
+from tessel_proxy.monitoring.api import Audit
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
@@ -55,7 +56,7 @@ class SingleProcess:
         control = None
         if service.operated is not None:
             desk = desk_of(service.operated.operations, self.keeping, engine, _no_upgrade)
-            self._operator = operator_ports(settings, desk, reactor)
+            self._operator = operator_ports(settings, desk, reactor, Audit())
             control = self._operator.control
             if self._operator.admin is not None:
                 add_operator(service.admin_site, self._operator.admin)

@@ -19,7 +19,7 @@ from tessel_proxy.fleet.host_keeping import HostKeeping
 from tessel_proxy.fleet.supervisor import Supervisor
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.monitoring.admin import Operator, operator_site
-from tessel_proxy.monitoring.api import Access, Desk, EventStreams, OperatorApi
+from tessel_proxy.monitoring.api import Access, Audit, Desk, EventStreams, OperatorApi
 from tessel_proxy.monitoring.api.desk import Engine
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.readiness import HasObstacles
@@ -135,15 +135,15 @@ class OperatorPorts:
             each.stop()
 
 
-def operator_ports(config: Config, desk: Desk, clock: IReactorTime) -> OperatorPorts:
+def operator_ports(config: Config, desk: Desk, clock: IReactorTime, audit: Audit) -> OperatorPorts:
     """Return the resources for the admin port and the control socket."""
     events = EventStreams(desk, clock)
     admin = None
     if config.admin_token is not None:
         access = Access(config.admin_token, clock.seconds, time.time)
-        admin = Operator(lambda nothing: OperatorApi(desk, access, events, nothing), access)
+        admin = Operator(lambda nothing: OperatorApi(desk, access, events, nothing, audit), access)
     local = Access(None, clock.seconds, time.time)
     control = operator_site(
-        Operator(lambda nothing: OperatorApi(desk, local, events, nothing), local)
+        Operator(lambda nothing: OperatorApi(desk, local, events, nothing, audit), local)
     )
     return OperatorPorts([events], admin, control)

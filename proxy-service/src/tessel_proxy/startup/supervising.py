@@ -27,6 +27,7 @@ from tessel_proxy.fleet.workers import IWorkerReactor, Launch
 from tessel_proxy.front.listening import IListeningReactor
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.admin import AdminPort, add_operator, admin_site
+from tessel_proxy.monitoring.api import Audit
 from tessel_proxy.monitoring.metrics import process_registry
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.records.accounting import Listener
@@ -114,7 +115,7 @@ class SupervisorService:
         self._admin = AdminPort(config, reactor, site)
         answers = SupervisedAnswers(self.supervisor, reactor, plan.name)
         desk = desk_of(answers, self.keeping, fleet, self._upgrade.run)
-        self._operator = operator_ports(config, desk, reactor)
+        self._operator = operator_ports(config, desk, reactor, Audit())
         if self._operator.admin is not None:
             add_operator(site, self._operator.admin)
         self._control = ControlPort(config.control_socket, self._operator.control, reactor)

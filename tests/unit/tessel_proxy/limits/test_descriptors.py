@@ -7,7 +7,7 @@ from twisted.logger import capturedLogs
 
 from tessel_proxy.limits import descriptors
 from tessel_proxy.limits.descriptors import PLENTY, RESERVED, DescriptorShares, raise_descriptors
-from tessel_proxy.monitoring.admin import MAX_CONNECTIONS
+from tessel_proxy.monitoring.connections import MAX_CONNECTIONS
 from tessel_proxy.targets.lookup import LOOKUP_THREADS
 
 

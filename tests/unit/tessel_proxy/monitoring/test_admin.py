@@ -12,7 +12,7 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import capturedLogs
 from twisted.web.client import Agent
 
-from tessel_proxy.monitoring import admin
+from tessel_proxy.monitoring import connections
 from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.startup.config import Config
@@ -236,7 +236,7 @@ async def plain_client(asked, said=b""):
 
 @pytest_twisted.ensureDeferred
 async def test_when_all_connections_are_taken_the_oldest_makes_room(asked, monkeypatch):
-    monkeypatch.setattr(admin, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
     clients = [await plain_client(asked, b"GET /healthz HT") for _ in range(3)]
     assert await asked.get("/healthz") == (200, "ok\n")
     await clients[0].gone
@@ -261,7 +261,7 @@ async def test_a_long_body_is_refused_before_it_comes_and_not_kept(asked, head):
     said = b"POST /metrics HTTP/1.1\r\nhost: a\r\n%s\r\n\r\n%s" % (head, bytes(1 << 16))
     found = await plain_client(asked, said)
     await found.gone
-    assert found.heard in (admin.TOO_LONG, b"")  # a reset overtakes it where more has come
+    assert found.heard in (connections.TOO_LONG, b"")  # a reset overtakes it where more has come
 
 
 @pytest_twisted.ensureDeferred

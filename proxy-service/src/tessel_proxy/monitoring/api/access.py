@@ -58,6 +58,10 @@ class Session:
 class ForgedError(Exception):
     """A command with a session's cookie that the page itself has not sent."""
 
+    def __init__(self, caller: Caller) -> None:
+        super().__init__()
+        self.caller = caller
+
 
 class TooManyTriesError(Exception):
     """Too many wrong tokens came from this address, or in all."""
@@ -96,9 +100,10 @@ class Access:
         session = self.session(request)
         if session is None:
             return None
+        caller = Caller("session", address)
         if request.method not in READING and not _is_of_the_page(request, session):
-            raise ForgedError
-        return Caller("session", address)
+            raise ForgedError(caller)
+        return caller
 
     def _has_bearer(self, request: Request) -> bool:
         scheme, _, given = (request.getHeader(b"authorization") or b"").partition(b" ")

@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from support.operators_place import FEATURES, TOKEN, Place
-from tessel_proxy.monitoring.admin import MAX_CONNECTIONS
 from tessel_proxy.monitoring.api.routes import PREFIX, ROUTES
+from tessel_proxy.monitoring.connections import MAX_CONNECTIONS
 
 
 @pytest.fixture
