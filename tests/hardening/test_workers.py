@@ -24,7 +24,7 @@ from support.hardening.workers import (
     wait_for_workers,
     worker_pids,
 )
-from tessel_proxy.fleet.supervisor import HUNG_S
+from tessel_proxy.fleet.silence import HUNG_S
 
 WORKERS = 2
 BREAKS_NEW_WORKERS = """
@@ -228,6 +228,87 @@ def test_a_worker_that_hangs_does_not_survive_its_proxy(workers_with):
     proxy.terminate()
     assert proxy.process.wait(10) == 0
     eventually(lambda: all(has_ended(pid) for pid in pids), 5)
+
+
+HANGS_ON_SIGUSR2 = """
+import signal, sys
+if "worker" in sys.orig_argv:
+    def loop(*_):
+        while True:
+            pass
+    taken = signal.signal
+    def set_handler(number, handler):
+        return taken(number, loop if number == signal.SIGUSR2 else handler)
+    signal.signal = set_handler
+"""
+
+
+def test_a_worker_that_was_stopped_is_killed_and_replaced(workers_with, device_of, site):
+    proxy = workers_with(WORKER_TIMEOUT_S=4)
+    stopped, other = worker_pids(proxy)
+    os.kill(stopped, signal.SIGSTOP)
+    (line,) = eventually(lambda: proxy.log.events("worker_hangs"))
+    assert (line["pid"], line["error"]) == (stopped, "TP3036")
+    assert re.fullmatch(r"worker 1 has not answered for [23] s\n", readyz(proxy)[1])
+    assert proxy.metric("workers_silent") == 1
+    wait_for_workers(proxy, WORKERS + 1)
+    assert readyz(proxy) == (200, "ok\n")
+    assert all(echoes(device_of(proxy, TOKEN), site) for _ in range(8))
+    assert has_ended(stopped)
+    assert not has_ended(other)
+    assert proxy.metric("workers_killed_total") == proxy.metric("worker_restarts_total") == 1
+    proxy.expected_faults = ["worker_hangs", "worker_died"]
+
+
+def test_a_worker_in_an_endless_loop_says_where_before_it_is_killed(workers_with, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(HANGS_ON_SIGUSR2)
+    proxy = workers_with(WORKER_TIMEOUT_S=4, PYTHONPATH=tmp_path)
+    os.kill(worker_pids(proxy)[0], signal.SIGUSR2)
+    wait_for_workers(proxy, WORKERS + 1)
+    (line,) = proxy.log.events("worker_wrote")
+    assert re.search(
+        r'most recent call first.*\n.*sitecustomize.py", line \d+ in loop', line["text"]
+    )
+    (died,) = proxy.log.events("worker_died")
+    assert died["why"] == "killed, because it had not answered for 4 s"
+    proxy.expected_faults = ["worker_hangs", "worker_wrote", "worker_died"]
+
+
+def test_a_supervisor_that_was_stopped_blames_no_worker(workers_with, device_of, site):
+    proxy = workers_with(WORKER_TIMEOUT_S=4)
+    device = device_of(proxy, TOKEN)
+    proxy.process.signal(signal.SIGSTOP)
+    time.sleep(6)
+    assert echoes(device, site)  # nothing of a device passes the supervisor
+    proxy.process.signal(signal.SIGCONT)
+    time.sleep(2)
+    assert readyz(proxy) == (200, "ok\n")
+
+
+def test_the_counters_of_a_workers_last_second_are_kept(workers_with, device_of, site, tmp_path):
+    control = tmp_path / "control"
+    proxy = workers_with(CONTROL_SOCKET=control, DRAIN_S=30)
+    devices = [device_of(proxy, TOKEN) for _ in range(10)]
+    assert all(echoes(each, site) for each in devices)
+    assert upgrade(control).returncode == 0
+    for each in devices:
+        each.send(data(2, ECHOED))
+        assert each.read_bytes(2, len(ECHOED)) == ECHOED
+        each.socket.close()  # with that, its worker may end
+    eventually(lambda: len(worker_pids(proxy)) == WORKERS)
+    relayed = 'relayed_bytes_total{direction="to_target",listener="main"}'
+    assert proxy.metric(relayed) == len(devices) * 2 * len(ECHOED)
+
+
+def test_faults_of_the_settings_of_a_new_worker_are_lines_of_the_log(workers_with, tmp_path):
+    control = tmp_path / "control"
+    proxy = workers_with(CONTROL_SOCKET=control)
+    proxy.certificate_file.write_text("damaged")
+    assert upgrade(control).returncode == 1
+    lines = proxy.log.events("wrong_settings")  # a line that is no JSON could not be read
+    assert {(line["worker"], line["error"]) for line in lines} == {(1, "TP3001"), (2, "TP3001")}
+    assert all("CERT_FILE" in line["faults"] for line in lines)
+    proxy.expected_faults = ["wrong_settings"] * 2 + ["upgrade_failed"]
 
 
 def test_upgrades_under_load_refuse_no_connection_and_cut_no_transfer(

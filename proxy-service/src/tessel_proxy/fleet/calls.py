@@ -79,6 +79,13 @@ class Look(amp.Command):
     ]
 
 
+class Last(amp.Command):
+    """A worker's last call: its metrics, when it has closed all its connections."""
+
+    arguments: ClassVar = [(b"metrics", amp.String())]
+    response: ClassVar[list[tuple[bytes, amp.Argument]]] = []
+
+
 class Retire(amp.Command):
     """The supervisor tells a worker that its successors serve: it drains and ends."""
 

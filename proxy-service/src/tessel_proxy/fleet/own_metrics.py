@@ -69,6 +69,16 @@ class OwnCollector(Collector):
             supervisor.crash_loops,
         )
         yield gauge(
+            "workers_silent",
+            "Workers that have not answered the supervisor for half of WORKER_TIMEOUT_S (TP3036).",
+            supervisor.silent_workers,
+        )
+        yield CounterMetricFamily(
+            PREFIX + "workers_killed",
+            "Workers that were killed because they did not answer (TP3036).",
+            value=supervisor.silence.killed_total,
+        )
+        yield gauge(
             "tunnels_limit",
             "MAX_TUNNELS, or fewer if the file descriptors of all workers do not suffice.",
             self.limits.tunnels,

@@ -14,6 +14,11 @@ from tessel_service_kit.settings import Settings, setting
 MAX_WORKERS: Final = 256
 """More than any host has cores for: each worker takes 60 MB and up to some hundred threads."""
 
+SHORTEST_TIMEOUT_S: Final = 4
+"""The supervisor looks each second: it must miss two answers to report, and then some more to kill.
+30, the default, is also gunicorn's, and ten times the longest that a healthy worker was seen not to
+answer on a host with ten busy processes for each core."""
+
 MAX_SOCKET_PATH: Final = 107  # bytes: the kernel's sun_path, without the final zero
 
 
@@ -53,6 +58,13 @@ class FleetSettings(Settings):
         "starts them and replaces those that die. MAX_UNAUTHENTICATED, MAX_HANDSHAKES and "
         "MEMORY_MAX_MIB are divided among them, all other limits hold for all of them together",
         workers,
+    )
+    worker_timeout_s: int = setting(
+        "WORKER_TIMEOUT_S",
+        "30",
+        "seconds without an answer to the supervisor after which a worker is killed and replaced; "
+        "after half of them it is reported, and the proxy is not ready. Only with WORKERS above 1",
+        integer(SHORTEST_TIMEOUT_S, 3600),
     )
     control_socket: Path | None = setting(
         "CONTROL_SOCKET",

@@ -7,8 +7,7 @@ sockets stay open while workers come and go.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
@@ -17,8 +16,10 @@ from twisted.logger import Logger
 
 from tessel_proxy.fleet.place import Seat, open_seats
 from tessel_proxy.fleet.restarts import Restarts
+from tessel_proxy.fleet.silence import HUNG_S, LOOK_S, START_S, Patience, SilenceWatch, Stage
 from tessel_proxy.fleet.summing import SummedCollector, unpacked
 from tessel_proxy.fleet.wire import HostEngine
+from tessel_proxy.fleet.worker_lines import WorkerLines
 from tessel_proxy.fleet.workers import (
     HALT,
     IWorkerReactor,
@@ -28,16 +29,7 @@ from tessel_proxy.fleet.workers import (
 )
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.records.error_codes import ErrorCode
-
-LOOK_S: Final = 1.0
-"""Seconds between two looks at each worker: its metrics are that old at most."""
-
-SILENT_S: Final = 15.0
-"""Seconds without an answer after which a worker counts as stuck, and the proxy as not ready."""
-
-HUNG_S: Final = 3.0
-"""Seconds without an answer after which a worker is not expected to act on SIGTERM: it has missed
-three looks."""
+from tessel_service_kit.logs import LogFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,8 @@ class Plan:
     """What the supervisor opens and starts.
 
     `count` workers at `host` and `ports`. `drain_delay_s`: seconds after a SIGTERM in which the
-    workers still accept. `name` is part of the members' names, unique among all hosts.
+    workers still accept. `name` is part of the members' names, unique among all hosts. `patience`:
+    how long workers may be silent. `log_format`: of their log lines.
     """
 
     count: int
@@ -53,6 +46,8 @@ class Plan:
     ports: Mapping[Listener, int]
     drain_delay_s: float
     name: str
+    patience: Patience
+    log_format: LogFormat
 
 
 class Supervisor:
@@ -87,6 +82,7 @@ class Supervisor:
         self._serial = 0
         self._started: Deferred[None] = Deferred()
         self._all_ended: Deferred[None] | None = None
+        self.silence = SilenceWatch()
         self._looks = LoopingCall(self._look)
         self._looks.clock = reactor
         self._looking: Deferred[LoopingCall] | None = None
@@ -135,15 +131,19 @@ class Supervisor:
         self._current[seat.number] = worker
         worker.ready.addErrback(lambda _ended: None)  # `_worker_ended` replaces it
 
-    def new_worker(self, seat: Seat) -> WorkerProcess:
-        """Start a process on a seat; the caller says what it is for."""
+    def new_worker(self, seat: Seat, start_s: float = START_S) -> WorkerProcess:
+        """Start a process on a seat, which must serve within `start_s`; the caller knows what for.
+
+        Raises OSError.
+        """
         self._serial += 1
         worker = WorkerProcess(
             seat,
             f"{self._plan.name}/{seat.number}.{self._serial}",
             self._engine,
             self._reactor,
-            log=self._log_lines,
+            patience=replace(self._plan.patience, start_s=start_s),
+            lines=WorkerLines(seat.number, self._plan.log_format, self._log_lines),
             seen=lambda member, metrics: self._metrics.seen(member, unpacked(metrics)),
             ended=self._worker_ended,
         )
@@ -203,13 +203,14 @@ class Supervisor:
         tunnels = sum(each.status.tunnels for each in living)
         for each in living:
             each.look(tunnels - each.status.tunnels)
+        self.silence.look(living)
         for number, worker in list(self._current.items()):
             self._restarts[number].has_lived(worker.lived_s)
-            if worker.state is WorkerState.SERVING and "draining" in worker.status.obstacles:
+            if worker.is_leaving:
                 self._succeed(worker)
 
     def _succeed(self, worker: WorkerProcess) -> None:
-        """Start a successor of a worker to which somebody else has sent SIGTERM."""
+        """Start a successor of a worker that drains although nobody here has told it to."""
         if not self.stopping:
             worker.state = WorkerState.RETIRING
             self._others.add(worker)
@@ -275,9 +276,8 @@ class Supervisor:
         One that hangs would survive this process and keep its sockets, on which devices that
         connect to the next proxy would wait for ever.
         """
-        now = self._reactor.seconds()
         for each in self.living:
-            each.signal("KILL" if now - each.answered_at > HUNG_S else HALT)
+            each.signal("KILL" if each.silent_s >= HUNG_S else HALT)
 
     def _signal_all(self, name: str) -> None:
         for each in self.living:
@@ -287,6 +287,11 @@ class Supervisor:
     def crash_loops(self) -> int:
         """Number of workers that died again and again soon after their start."""
         return sum(each.is_loop for each in self._restarts.values())
+
+    @property
+    def silent_workers(self) -> int:
+        """Number of workers that have not answered for long."""
+        return sum(each.stage is not Stage.ANSWERS for each in self.living)
 
     @property
     def obstacles(self) -> list[str]:
@@ -309,7 +314,6 @@ class Supervisor:
         worker = self._current.get(number)
         if worker is None:
             return
-        silent_s = self._reactor.seconds() - worker.answered_at
-        if silent_s > SILENT_S:
-            yield f"worker {number} has not answered for {silent_s:.0f} s"
+        if worker.stage is not Stage.ANSWERS:
+            yield f"worker {number} has not answered for {worker.silent_s:.0f} s"
         yield from (f"worker {number}: {each}" for each in worker.status.obstacles)

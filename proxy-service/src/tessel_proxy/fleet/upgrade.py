@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from tessel_proxy.fleet.supervisor import Supervisor
-from tessel_proxy.fleet.workers import (
-    IWorkerReactor,
-    WorkerEndedError,
-    WorkerProcess,
-    WorkerState,
-)
+from tessel_proxy.fleet.workers import WorkerEndedError, WorkerProcess, WorkerState
 from tessel_proxy.records.error_codes import ErrorCode
 
 START_S: Final = 60.0
 """Seconds in which a new worker must serve, or the upgrade has failed. It needs one or two; a slow
 machine under full load many more."""
+
+STOPPING: Final = "the proxy is stopping"
 
 
 class Upgrade:
@@ -30,9 +26,8 @@ class Upgrade:
 
     _log = Logger()
 
-    def __init__(self, supervisor: Supervisor, reactor: IWorkerReactor) -> None:
+    def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
-        self._reactor = reactor
         self._running = False
 
     async def run(self) -> str | None:
@@ -44,7 +39,9 @@ class Upgrade:
             why = await self._try()
         finally:
             self._running = False
-        if why is not None:
+        if self._supervisor.stopping:
+            self._log.info("upgrade given up: the proxy is stopping", event="upgrade_given_up")
+        elif why is not None:
             self._log.error(
                 "upgrade failed, the former workers go on: {why}",
                 event="upgrade_failed",
@@ -57,7 +54,7 @@ class Upgrade:
         if self._running:
             return "another upgrade is in progress"
         if self._supervisor.stopping:
-            return "the proxy is stopping"
+            return STOPPING
         return None if self._supervisor.has_started else "the proxy is still starting"
 
     async def _try(self) -> str | None:
@@ -65,10 +62,9 @@ class Upgrade:
         candidates: list[WorkerProcess] = []
         try:
             for seat in self._supervisor.seats:
-                candidate = self._supervisor.new_worker(seat)
+                candidate = self._supervisor.new_worker(seat, START_S)
                 candidates.append(candidate)
                 self._supervisor.watch(candidate)
-                self._limit_start(candidate)
         except OSError as error:
             self._give_up(candidates)
             return f"a worker cannot be started: {error}"
@@ -78,9 +74,11 @@ class Upgrade:
             for each in candidates
             if each.state is WorkerState.ENDED and not faults
         ]
-        if faults or self._supervisor.stopping:
+        if self._supervisor.stopping:  # all workers have their signal
+            return STOPPING
+        if faults:
             self._give_up(candidates)
-            return "; ".join(faults) or "the proxy is stopping"
+            return "; ".join(faults)
         self._supervisor.hand_over(candidates)
         self._log.info(
             "upgraded: {workers} new workers serve, the former ones drain",
@@ -96,22 +94,8 @@ class Upgrade:
             return f"new worker {candidate.seat.number} ended before it served: {error}"
         return None
 
-    def _limit_start(self, candidate: WorkerProcess) -> None:
-        """End a new worker that does not serve in time; START_S counts for all at once."""
-        late = self._reactor.callLater(START_S, candidate.signal, "KILL")
-        candidate.ready.addBoth(_pass_after(late))
-
     def _give_up(self, candidates: Iterable[WorkerProcess]) -> None:
         for each in candidates:
             each.ready.addErrback(lambda _ended: None)
             if each.state is not WorkerState.ENDED:
                 each.retire()
-
-
-def _pass_after(late: IDelayedCall) -> Callable[[object], object]:
-    def passed(result: object) -> object:
-        if late.active():
-            late.cancel()
-        return result
-
-    return passed

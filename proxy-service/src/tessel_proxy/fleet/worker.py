@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as TookTooLongError
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -20,6 +23,7 @@ from tessel_proxy.fleet.calls import (
     Guessed,
     Heard,
     Join,
+    Last,
     Look,
     NotHeardError,
     Retire,
@@ -31,6 +35,10 @@ from tessel_proxy.fleet.remote import RemoteEngine
 from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.wire import load_notice
 from tessel_proxy.records.error_codes import ErrorCode
+
+LAST_S: Final = 2.0
+"""Seconds to wait at the end until the supervisor has the last metrics: it may be busy with the
+workers that take over."""
 
 
 class WorkerLink(amp.AMP):
@@ -74,6 +82,14 @@ class WorkerLink(amp.AMP):
     async def serving(self) -> None:
         """Say that this worker accepts devices."""
         await self.callRemote(Serving)  # type: ignore[no-untyped-call] # as above
+
+    async def last(self) -> None:
+        """Send the last metrics; without an answer in time, those since the last look are lost."""
+        _tunnels, _obstacles, metrics = self.status()
+        # the supervisor is busy or has ended, or is of a version that does not know this call
+        with suppress(TookTooLongError, ConnectionClosed, amp.AmpError):
+            sent = self.callRemote(Last, metrics=metrics)  # type: ignore[no-untyped-call] # as above
+            await sent.addTimeout(LAST_S, self._clock)
 
     def _call_engine(self, method: str, values: bytes) -> Deferred[bytes]:
         # without the conversions of callRemote, which take a third of the time of a call

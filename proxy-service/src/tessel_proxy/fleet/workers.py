@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
@@ -33,6 +34,7 @@ from tessel_proxy.fleet.calls import (
     Guessed,
     Heard,
     Join,
+    Last,
     Look,
     Retire,
     Serving,
@@ -42,16 +44,18 @@ from tessel_proxy.fleet.calls import (
 )
 from tessel_proxy.fleet.engine import EngineError, Notice
 from tessel_proxy.fleet.place import Seat, ports_in_text
+from tessel_proxy.fleet.silence import LOOK_S, Patience, Stage
 from tessel_proxy.fleet.wire import HostEngine, answer, dump_notice, dumped
+from tessel_proxy.fleet.worker_lines import WorkerLines
 from tessel_proxy.records.error_codes import ErrorCode
-
-MAX_PART_BYTES: Final = 256 * 1024
-"""Longest line of a worker's log that is written in one piece: a traceback in JSON is less."""
 
 HALT: Final = signal.SIGUSR1
 """The signal that lets a worker stop at once. A second SIGTERM does not: whoever signals the whole
 process group, or all processes of a service, sends one to each worker, and the supervisor another.
 """
+
+TRACE: Final = signal.SIGQUIT
+"""The signal on which a worker writes to standard error where it is, also in an endless loop."""
 
 
 class IWorkerReactor(IReactorProcess, IReactorSocket, IReactorTime):
@@ -93,11 +97,19 @@ class SupervisorLink(amp.AMP):
 
     _log = Logger()
 
-    def __init__(self, engine: HostEngine, member: str, serving: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: HostEngine,
+        member: str,
+        serving: Callable[[], None],
+        last: Callable[[bytes], None],
+    ) -> None:
+        """`serving` is called when the worker serves, `last` with its last metrics."""
         super().__init__()  # type: ignore[no-untyped-call] # Twisted's has no types
         self._engine = engine
         self._member = member
         self._serving = serving
+        self._last = last
         self.is_joined = False
         self.lost = False
 
@@ -112,6 +124,11 @@ class SupervisorLink(amp.AMP):
     @Serving.responder
     def _serves(self) -> dict[str, object]:
         self._serving()
+        return {}
+
+    @Last.responder
+    def _ends(self, metrics: bytes) -> dict[str, object]:
+        self._last(metrics)
         return {}
 
     def locateResponder(self, name: bytes) -> Callable[[amp.AmpBox], object] | None:
@@ -192,7 +209,8 @@ class WorkerProcess(ProcessProtocol):
         engine: HostEngine,
         reactor: IWorkerReactor,
         *,
-        log: Callable[[bytes], None],
+        patience: Patience,
+        lines: WorkerLines,
         seen: Callable[[str, bytes], None],
         ended: Callable[[WorkerProcess, str], None],
     ) -> None:
@@ -203,13 +221,16 @@ class WorkerProcess(ProcessProtocol):
         self.state = WorkerState.STARTING
         self.ready: Deferred[None] = Deferred()
         self.status = Status(0, ())
-        self.started_at = self.answered_at = reactor.seconds()
+        self.stage = Stage.ANSWERS
+        self.started_at = reactor.seconds()
         self._reactor = reactor
-        self._log_lines = log
+        self._patience = patience
+        self._is_asked, self._unanswered = False, 0  # looks in a row
+        self._lines = lines
         self._ended = ended
-        self._rest = b""
+        self._killed_why: str | None = None
         self._reload_is_due = False
-        self.link = SupervisorLink(engine, member, self._serves)
+        self.link = SupervisorLink(engine, member, self._serves, partial(seen, member))
 
     def start(self, launch: Launch, listening: Sequence[tuple[str, int]]) -> None:
         """Start the process; raises OSError if the system does not allow it."""
@@ -255,6 +276,18 @@ class WorkerProcess(ProcessProtocol):
         return self.state in (WorkerState.SERVING, WorkerState.RETIRING) and not self.link.lost
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether the worker drains, and not because it was told to by this process.
+
+        Somebody else has sent it SIGTERM, or the connection broke, so that it takes this process
+        for ended. A connection that closed just now is the end of the worker's process.
+        """
+        has_left = self.link.lost and self.silent_s > LOOK_S
+        return self.state is WorkerState.SERVING and (
+            has_left or "draining" in self.status.obstacles
+        )
+
+    @property
     def pid(self) -> int | None:
         """The process id; None after the end."""
         return cast("int | None", self._process.pid)
@@ -271,6 +304,7 @@ class WorkerProcess(ProcessProtocol):
     def _serves(self) -> None:
         if self.state is WorkerState.STARTING:
             self.state = WorkerState.SERVING
+            self._unanswered = 0
             self.look(0)  # so that its metrics are there at once
             self.ready.callback(None)
             if self._reload_is_due:
@@ -299,33 +333,58 @@ class WorkerProcess(ProcessProtocol):
         with suppress(ProcessExitedAlready):
             self._process.signalProcess(name)
 
+    def trace(self) -> None:
+        """Let the worker write down where it is; one that starts would die of the signal."""
+        if self.state is not WorkerState.STARTING:
+            self.signal(TRACE)
+
+    def kill(self, why: str) -> None:
+        """End the process at once; `why` is the reason of its end."""
+        self._killed_why = why
+        self.signal("KILL")
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds of looks since the last answer, or since the start of one that starts."""
+        return self._unanswered * LOOK_S
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds for which this worker may be silent."""
+        if self.state is WorkerState.STARTING:
+            return self._patience.start_s
+        # without the connection it drains by itself, and cannot be asked
+        return self._patience.drain_s if self.link.lost else self._patience.answer_s
+
     def look(self, elsewhere: int) -> None:
-        """Ask the worker how it is; the result is in `status` when it has answered."""
-        if self.link.is_joined and not self.link.lost:
-            asked = self.link.call(Look, elsewhere=elsewhere)
-            asked.addCallbacks(self._answered, lambda _lost: None)
+        """Ask the worker how it is; the result is in `status` when it has answered.
+
+        There is one question at a time: each look without a new one counts as silence.
+        """
+        self._lines.flush()
+        if self._is_asked or self.state is WorkerState.STARTING or self.link.lost:
+            self._unanswered += 1
+            return
+        self._is_asked = True
+        asked = self.link.call(Look, elsewhere=elsewhere)
+        asked.addCallbacks(self._answered, lambda _lost: None)
 
     def _answered(self, box: dict[str, Any]) -> None:
-        self.answered_at = self._reactor.seconds()
+        self._is_asked, self._unanswered = False, 0
         if self.state is not WorkerState.ENDED:
             self.status = Status(box["tunnels"], box["obstacles"])
             self._seen(self.member, box["metrics"])
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002 -- Twisted's
         """Called with log lines of the worker: passes whole lines on."""
-        lines, newline, self._rest = (self._rest + data).rpartition(b"\n")
-        if len(self._rest) > MAX_PART_BYTES:
-            lines, newline, self._rest = lines + newline + self._rest, b"\n", b""
-        if lines or newline:
-            self._log_lines(lines + newline)
+        self._lines.received(data)
 
     def processEnded(self, reason: Failure) -> None:
         """Called when the process has ended and all its log lines were read."""
-        if self._rest:
-            self._log_lines(self._rest + b"\n")
+        self._lines.ended()
         self.state = WorkerState.ENDED
         self.link.end()
-        why = _in_words(reason)
+        why = self._killed_why or _in_words(reason)
         if not self.ready.called:
             self.ready.errback(WorkerEndedError(why))
         self._ended(self, why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
@@ -16,9 +17,9 @@ from twisted.logger import Logger
 
 from tessel_proxy.fleet.division import TunnelRoom, divided
 from tessel_proxy.fleet.joining import Fleet, member_name
-from tessel_proxy.fleet.place import Place, place_of
+from tessel_proxy.fleet.place import STDERR, Place, place_of
 from tessel_proxy.fleet.worker import WorkerLink
-from tessel_proxy.fleet.workers import HALT, Launch
+from tessel_proxy.fleet.workers import HALT, TRACE, Launch
 from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.alone import IAloneReactor, SingleProcess
@@ -28,16 +29,18 @@ from tessel_proxy.startup.preparation import IReadyReactor, Ready, get_ready
 from tessel_proxy.startup.supervising import ISupervisingReactor, SupervisorService
 from tessel_proxy.startup.working import Worker
 from tessel_service_kit.log_file import FileOutput
-from tessel_service_kit.logs import begin_logging, file_output
+from tessel_service_kit.logs import LogLevel, begin_logging, file_output
 from tessel_service_kit.output import descriptor_of
 from tessel_service_kit.resolver import IResolvingReactor, resolver_of
 from tessel_service_kit.serving import (
+    AT_FAULT,
     STOP_TIMEOUT_S,
     Handler,
     Hangups,
     IServingReactor,
     Serving,
 )
+from tessel_service_kit.settings import ConfigError
 from tessel_service_kit.systemd import Notifier
 
 MIB: Final = 1024 * 1024
@@ -197,14 +200,17 @@ def _launch(host: Host) -> Launch:
 
 
 def work(host: Host, arguments: Namespace) -> int:
-    """Run one worker of a supervisor, with the arguments that it gives; return the exit code.
-
-    Raises ConfigError, if the settings' files have changed since the supervisor has read them.
-    """
+    """Run one worker of a supervisor, with the arguments that it gives; return the exit code."""
     for number in (signal.SIGINT, signal.SIGUSR2):  # for the supervisor, but sent to all
         signal.signal(number, signal.SIG_IGN)
+    # the main thread alone: of a hundred threads, only the first would be written
+    faulthandler.register(TRACE, file=STDERR, all_threads=False)
     hangups = Hangups()
-    ready = get_ready(_for_workers(host.environ), host.reactor)
+    try:
+        ready = get_ready(_for_workers(host.environ), host.reactor)
+    except ConfigError as error:  # files have changed since the supervisor has read them
+        _log_faults(error, host, arguments.number)
+        return AT_FAULT
     config = divided(replace(ready.config, admin_port=None), ready.config.workers)
     reactor = host.reactor
     reactor.installNameResolver(resolver_of(reactor))
@@ -231,6 +237,18 @@ def work(host: Host, arguments: Namespace) -> int:
     worker.of(serving)
     gc.freeze()  # as above
     return serving.run()
+
+
+def _log_faults(error: ConfigError, host: Host, number: int) -> None:
+    """Log why a worker cannot start: its standard error is the log of its supervisor."""
+    config, _faults = Config.read_only(host.environ, ("log_format",))
+    begin_logging(host.standard_error, LogLevel.INFO, config.log_format, worker=number)
+    Logger().critical(
+        "wrong settings: {faults}",
+        event="wrong_settings",
+        faults="; ".join(error.faults),
+        error=ErrorCode.SETTINGS.value,
+    )
 
 
 def _for_workers(environ: Mapping[str, str]) -> Mapping[str, str]:

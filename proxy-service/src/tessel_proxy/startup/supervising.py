@@ -19,6 +19,7 @@ from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.joining import member_name
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
+from tessel_proxy.fleet.silence import Patience
 from tessel_proxy.fleet.summing import SummedCollector
 from tessel_proxy.fleet.supervisor import Plan, Supervisor
 from tessel_proxy.fleet.upgrade import Upgrade
@@ -37,6 +38,7 @@ from tessel_proxy.startup.operating import SupervisedAnswers, desk_of, operator_
 from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.names import IThreadsAndTime
 from tessel_service_kit.output import LineOutput
+from tessel_service_kit.serving import STOP_TIMEOUT_S
 
 if TYPE_CHECKING:
     from tessel_proxy.fleet.valkey.engine import ValkeyEngine
@@ -87,9 +89,7 @@ class SupervisorService:
         )
         self._engine.kept = self.keeping
         self._metrics = SummedCollector(process_registry())
-        plan = Plan(
-            config.workers, config.host, _ports(config), config.drain_delay_s, member_name()
-        )
+        plan = _plan(config)
         self.supervisor = Supervisor(
             plan,
             launch,
@@ -105,7 +105,7 @@ class SupervisorService:
             WorkerLimits.of(config.workers, config, descriptors),
             log_dropped,
         )
-        self._upgrade = Upgrade(self.supervisor, reactor)
+        self._upgrade = Upgrade(self.supervisor)
         registry = CollectorRegistry()
         registry.register(self._metrics)
         registry.register(HostCollector(self.keeping))
@@ -178,6 +178,19 @@ class SupervisorService:
         text = lines.decode("utf-8", "backslashreplace")
         for output in self._outputs:
             output.write(text, lines.count(b"\n"))
+
+
+def _plan(config: Config) -> Plan:
+    drain_s = config.stop_s + 2 * STOP_TIMEOUT_S  # a worker itself ends after once that
+    return Plan(
+        config.workers,
+        config.host,
+        _ports(config),
+        config.drain_delay_s,
+        member_name(),
+        Patience(config.worker_timeout_s, drain_s),
+        config.log_format,
+    )
 
 
 def _ports(config: Config) -> dict[Listener, int]:

@@ -58,10 +58,11 @@ class Worker:
         await self._link.serving()
 
     async def stop(self) -> None:
-        """Drain and stop, and report the last usage."""
+        """Drain and stop, then report the last usage and the last metrics."""
         await self._service.stopService()
         if self._reports is not None:
             await self._reports.stop()
+        await self._link.last()
 
     def _retire(self, serving: Serving) -> None:
         self._service.successors_serve = True

@@ -39,11 +39,13 @@ class Pair:
     """A worker that has joined its supervisor."""
 
     def __init__(self):
-        clock = Clock()
+        clock = self.clock = Clock()
         self.engine = Broken(clock, self._guessed)
-        self.served = []
+        self.served, self.last = [], []
         self.worker, self.supervisor, self._pump = connectedServerAndClient(
-            lambda: SupervisorLink(self.engine, "host/1.1", lambda: self.served.append(True)),
+            lambda: SupervisorLink(
+                self.engine, "host/1.1", lambda: self.served.append(True), self.last.append
+            ),
             lambda: WorkerLink(clock),
         )
         assert self.result(self.worker.join()) is None
@@ -102,6 +104,28 @@ def test_a_look_tells_of_the_others_tunnels_and_returns_the_workers_state(pair):
     box = pair.result(pair.supervisor.call(Look, elsewhere=30))
     assert box == {"tunnels": 7, "obstacles": ["memory is full"], "metrics": b"metrics"}
     assert pair.worker.last_look() == (30, 0.0)
+
+
+def test_a_worker_that_ends_sends_its_last_metrics(pair):
+    pair.worker.status = lambda: (0, [], b"metrics")
+    pair.result(pair.worker.last())
+    assert pair.last == [b"metrics"]
+
+
+def test_a_supervisor_without_that_call_does_not_keep_a_worker_from_its_end(pair, monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr(pair.supervisor, "locateResponder", lambda _name: None)
+        assert pair.result(pair.worker.last()) is None
+    assert pair.result(pair.worker.engine.renew("")) == ["host/1.1"]
+
+
+def test_a_supervisor_that_does_not_answer_or_has_ended_does_not_either(pair):
+    done = Deferred.fromCoroutine(pair.worker.last())
+    pair.clock.advance(worker.LAST_S)
+    assert done.called
+    pair.supervisor.transport.loseConnection()
+    pair._pump.flush()
+    assert pair.result(pair.worker.last()) is None
 
 
 def test_a_notice_reaches_the_worker_and_its_error_is_no_confirmation(pair, logged_failures):

@@ -9,11 +9,15 @@ from twisted.python.failure import Failure
 
 from support.proxy_in_memory import LoggedEvents
 from tessel_proxy.fleet.local import LocalEngine
-from tessel_proxy.fleet.summing import SummedCollector
-from tessel_proxy.fleet.supervisor import HUNG_S, SILENT_S, Plan, Supervisor
+from tessel_proxy.fleet.silence import HUNG_S, LOOK_S, Patience
+from tessel_proxy.fleet.summing import SummedCollector, packed
+from tessel_proxy.fleet.supervisor import Plan, Supervisor
 from tessel_proxy.fleet.upgrade import START_S, Upgrade
-from tessel_proxy.fleet.workers import HALT, Launch, Status, WorkerState
+from tessel_proxy.fleet.workers import HALT, TRACE, Launch, WorkerState
 from tessel_proxy.records.accounting import Listener
+from tessel_service_kit.logs import LogFormat
+
+PATIENCE = Patience(answer_s=30.0, drain_s=60.0, start_s=300.0)
 
 
 class Processes(Clock):
@@ -57,7 +61,7 @@ def processes():
 def supervisor(processes):
     engine = LocalEngine(processes)
     supervisor = Supervisor(
-        Plan(2, "127.0.0.1", {Listener.MAIN: 0}, 0.0, "host"),
+        Plan(2, "127.0.0.1", {Listener.MAIN: 0}, 0.0, "host", PATIENCE, LogFormat.TEXT),
         Launch(["python"], {}, 2, 2),
         engine,
         processes,
@@ -72,12 +76,49 @@ def supervisor(processes):
         supervisor._looks.stop()
 
 
+class Link:
+    """A link to a worker that answers each look, unless it is silent."""
+
+    is_silent = lost = False
+
+    def __init__(self):
+        self.obstacles = []
+        self.unanswered = []
+
+    def call(self, _command, **_values):
+        answer = Deferred()
+        self.unanswered.append(answer)
+        if not self.is_silent:
+            self.answer()
+        return answer
+
+    def answer(self):
+        box = {"tunnels": 0, "obstacles": self.obstacles, "metrics": NO_METRICS}
+        while self.unanswered:
+            self.unanswered.pop().callback(box)
+
+    def end(self):
+        self.lost = True
+
+
+NO_METRICS = packed([])
+
+
 def begin(supervisor, processes):
     """Start, and let the first workers serve."""
     started = Deferred.fromCoroutine(supervisor.start())
-    for each in processes.started:
-        each._serves()
+    serve(processes.started)
     return started
+
+
+def serve(workers):
+    for each in workers:
+        each.link = Link()
+        each._serves()
+
+
+def pass_looks(processes, seconds):
+    processes.pump([LOOK_S] * int(seconds / LOOK_S))
 
 
 def die(worker, number=9):
@@ -87,9 +128,9 @@ def die(worker, number=9):
 def test_it_has_started_when_each_worker_serves(supervisor, processes):
     started = Deferred.fromCoroutine(supervisor.start())
     assert supervisor.obstacles == ["starting: 0 of 2 workers serve"]
-    processes.started[0]._serves()
+    serve(processes.started[:1])
     assert not started.called
-    processes.started[1]._serves()
+    serve(processes.started[1:])
     assert started.called
     assert supervisor.obstacles == []
 
@@ -145,14 +186,99 @@ def test_a_worker_that_does_not_answer_and_the_reasons_of_workers_are_obstacles(
 ):
     begin(supervisor, processes)
     one, other = processes.started
-    one.status = Status(0, ["memory is full"])
-    processes.advance(SILENT_S + 5)
-    one.answered_at = processes.seconds()
+    one.link.obstacles = ["memory is full"]
+    other.link.is_silent = True
+    pass_looks(processes, 21)
     assert supervisor.obstacles == [
         "worker 1: memory is full",
         "worker 2 has not answered for 20 s",
     ]
-    assert other.state is WorkerState.SERVING
+    assert (supervisor.silent_workers, other.state) == (1, WorkerState.SERVING)
+    other.link.answer()
+    pass_looks(processes, 1)
+    assert (supervisor.obstacles, supervisor.silent_workers) == (["worker 1: memory is full"], 0)
+
+
+def test_a_worker_that_hangs_is_reported_traced_killed_and_replaced(supervisor, processes, logged):
+    begin(supervisor, processes)
+    hung, _other = processes.started
+    hung.link.is_silent = True
+    pass_looks(processes, PATIENCE.answer_s - 1)
+    (line,) = logged.named("worker_hangs")
+    assert (line["pid"], line["silent"], line["error"]) == (1, 15, "TP3036")
+    assert hung.transport.signals == []
+    pass_looks(processes, 1)
+    assert hung.transport.signals == [TRACE]
+    pass_looks(processes, 3)
+    assert hung.transport.signals == [TRACE, "KILL"]
+    die(hung)
+    processes.advance(0)
+    assert logged.named("worker_died")[0]["why"] == ("killed, because it had not answered for 30 s")
+    assert processes.started[2].seat is hung.seat
+    assert supervisor.silence.killed_total == 1
+
+
+def test_a_worker_that_hangs_while_it_drains_is_killed_and_not_replaced(supervisor, processes):
+    begin(supervisor, processes)
+    former = processes.started[:2]
+    Deferred.fromCoroutine(Upgrade(supervisor).run())
+    serve(processes.started[2:])
+    former[0].link.is_silent = True
+    pass_looks(processes, PATIENCE.answer_s + 1)
+    assert former[0].transport.signals == [TRACE, "KILL"]
+    die(former[0])
+    pass_looks(processes, 1)
+    assert len(processes.started) == 4
+
+
+def test_a_supervisor_that_was_stopped_itself_does_not_blame_its_workers(
+    supervisor, processes, logged
+):
+    begin(supervisor, processes)
+    for each in processes.started:
+        each.link.is_silent = True
+    pass_looks(processes, 1)
+    processes.advance(3600.0)  # the answers wait in the sockets
+    for each in processes.started:
+        each.link.answer()
+    pass_looks(processes, 1)
+    assert supervisor.obstacles == []
+    assert [each.transport.signals for each in processes.started] == [[], []]
+    assert logged.named("worker_hangs") == []
+
+
+def test_a_worker_that_was_slow_is_reported_and_lives(supervisor, processes, logged):
+    begin(supervisor, processes)
+    slow = processes.started[0]
+    slow.link.is_silent = True
+    pass_looks(processes, 20)
+    slow.link.answer()
+    slow.link.is_silent = False
+    pass_looks(processes, 60)
+    assert len(logged.named("worker_hangs")) == len(logged.named("worker_answers_again")) == 1
+    assert slow.transport.signals == []
+
+
+def test_a_worker_that_does_not_serve_in_time_is_killed_untraced(supervisor, processes):
+    Deferred.fromCoroutine(supervisor.start())
+    pass_looks(processes, PATIENCE.start_s - 1)
+    assert processes.started[0].transport.signals == []
+    pass_looks(processes, 1)
+    assert processes.started[0].transport.signals == ["KILL"]
+
+
+def test_a_worker_whose_connection_broke_is_succeeded_and_killed_if_it_does_not_end(
+    supervisor, processes
+):
+    begin(supervisor, processes)
+    worker = processes.started[0]
+    worker.link.end()
+    pass_looks(processes, 1)
+    assert len(processes.started) == 2  # its process may end at this moment
+    pass_looks(processes, 1)
+    assert processes.started[2].seat is worker.seat
+    pass_looks(processes, PATIENCE.drain_s)
+    assert worker.transport.signals == [TRACE, "KILL"]
 
 
 def test_a_stop_signals_all_and_ends_with_the_last_of_them(supervisor, processes):
@@ -178,7 +304,7 @@ def test_log_lines_are_passed_on_whole(supervisor, processes):
     begin(supervisor, processes)
     lines = []
     worker = processes.started[0]
-    worker._log_lines = lines.append
+    worker._lines._write = lines.append
     for data in (b"one\ntw", b"o\n", b"thr", b"ee"):
         worker.childDataReceived(2, data)
     assert lines == [b"one\n", b"two\n"]
@@ -191,19 +317,19 @@ def test_a_worker_that_starts_reloads_when_it_serves(supervisor, processes):
     supervisor.reload()
     first, second = processes.started
     assert first.transport.signals == []
-    first._serves()
+    serve([first])
     assert first.transport.signals == ["HUP"]
     supervisor.reload()
-    second._serves()
+    serve([second])
     assert (first.transport.signals, second.transport.signals) == (["HUP", "HUP"], ["HUP"])
     assert started.called
 
 
 def test_all_workers_of_an_upgrade_have_the_same_time_to_start(supervisor, processes):
     begin(supervisor, processes)
-    Deferred.fromCoroutine(Upgrade(supervisor, processes).run())
+    Deferred.fromCoroutine(Upgrade(supervisor).run())
     candidates = processes.started[2:]
-    processes.advance(START_S)
+    pass_looks(processes, START_S)
     assert [each.transport.signals for each in candidates] == [["KILL"], ["KILL"]]
     for each in candidates:
         die(each)
@@ -212,8 +338,9 @@ def test_all_workers_of_an_upgrade_have_the_same_time_to_start(supervisor, proce
 def test_workers_that_hang_do_not_survive_the_supervisor(supervisor, processes):
     begin(supervisor, processes)
     hung, other = processes.started
-    processes.advance(HUNG_S + 1)
-    other.answered_at = processes.seconds()
+    hung.link.is_silent = True
+    pass_looks(processes, HUNG_S + 1)
+    assert other.silent_s == 0.0
     supervisor.halt()
     assert (hung.transport.signals, other.transport.signals) == (["KILL"], [HALT])
 
@@ -225,3 +352,35 @@ def test_workers_that_do_not_end_in_time_are_killed(supervisor, processes):
     stopping.cancel()
     stopping.addErrback(lambda failure: failure.trap(CancelledError))
     assert [each.transport.signals for each in processes.started] == [["TERM", "KILL"]] * 2
+
+
+def test_an_upgrade_that_a_stop_interrupts_is_given_up_and_no_error(supervisor, processes, logged):
+    begin(supervisor, processes)
+    upgraded = Deferred.fromCoroutine(Upgrade(supervisor).run())
+    Deferred.fromCoroutine(supervisor.stop())
+    for each in processes.started:
+        assert each.transport.signals == ["TERM"]
+        die(each, 15)
+    assert upgraded.result == "the proxy is stopping"
+    assert len(logged.named("upgrade_given_up")) == 1
+    assert logged.named("upgrade_failed") == []
+
+
+def test_one_of_two_upgrades_at_once_is_refused(supervisor, processes):
+    begin(supervisor, processes)
+    upgrade = Upgrade(supervisor)
+    first, second = (Deferred.fromCoroutine(upgrade.run()) for _ in range(2))
+    assert second.result == "another upgrade is in progress"
+    serve(processes.started[2:])
+    assert first.result is None
+
+
+def test_a_worker_that_dies_during_an_upgrade_is_replaced_by_the_new_one(supervisor, processes):
+    begin(supervisor, processes)
+    upgraded = Deferred.fromCoroutine(Upgrade(supervisor).run())
+    die(processes.started[0])
+    serve(processes.started[2:])
+    assert upgraded.result is None
+    pass_looks(processes, 5)
+    assert len(processes.started) == 4
+    assert supervisor.obstacles == []
