@@ -296,7 +296,7 @@ def test_the_counters_of_a_workers_last_second_are_kept(workers_with, device_of,
         assert each.read_bytes(2, len(ECHOED)) == ECHOED
         each.socket.close()  # with that, its worker may end
     eventually(lambda: len(worker_pids(proxy)) == WORKERS)
-    relayed = 'relayed_bytes_total{direction="to_target",listener="main"}'
+    relayed = 'relayed_bytes_total{direction="device_to_target",listener="main"}'
     assert proxy.metric(relayed) == len(devices) * 2 * len(ECHOED)
 
 

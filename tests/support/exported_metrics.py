@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 
 from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
+from tessel_proxy.fleet.silence import SilenceWatch
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from unit.tessel_proxy.monitoring.test_metrics import Scrape
@@ -24,7 +25,13 @@ def exported_samples():
 
 def own():
     supervisor = SimpleNamespace(
-        living=[], restarts_total=0, crash_loops=0, obstacles=[], stopping=False
+        living=[],
+        restarts_total=0,
+        crash_loops=0,
+        silent_workers=0,
+        silence=SilenceWatch(),
+        obstacles=[],
+        stopping=False,
     )
     return OwnCollector(
         supervisor, SimpleNamespace(accounts=list), WorkerLimits(2, 1000), lambda: 0
