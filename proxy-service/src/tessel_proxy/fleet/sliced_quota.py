@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from tessel_proxy.fleet.engine import SLICE_BYTES, SLICE_PART, EngineError, Slice
 
 RETRY_S: Final = 1.0
 """Seconds until the engine is asked again after it did not answer."""
+
+SETTLE_S: Final = 5.0
+"""Seconds until a debt is told to the engine again after it did not answer. So the bytes of a day are
+right within 15 s after an outage, also those of an account that moves none any more; and 4,096
+accounts with a debt cost less than a thousand calls a second."""
 
 USED_UP_S: Final = 10.0
 """Seconds until the engine is asked again after the day's bytes were used up: a member that stops
@@ -26,8 +31,8 @@ class SlicedQuota:
     """Counts the bytes of one account on this process against slices of its day.
 
     A byte never waits: the next slice is asked for when half of this one is left. Until it comes,
-    bytes are counted as a debt, which the next slice pays. The debt is one slice at most; without
-    the engine, more is allowed until this process has moved its even part of the day.
+    bytes are counted as a debt, which the next slices pay. The debt is one slice at most; while the
+    engine has not answered, more is allowed until this process has moved its even part of the day.
     """
 
     def __init__(
@@ -43,8 +48,9 @@ class SlicedQuota:
         self.left = 0  # of what was taken; less than 0: a debt
         self._until = -1.0  # the end of the account's day
         self._is_over = False  # the engine has no more bytes of this day
-        self._asking: Deferred[None] | None = None
+        self._asking: Deferred[Any] | None = None
         self._ask_at = 0.0
+        self._settling: IDelayedCall | None = None
 
     def move(self, nbytes: int) -> bool:
         """Count `nbytes` and return True; if the day's bytes are used up, return False."""
@@ -71,7 +77,8 @@ class SlicedQuota:
     @property
     def is_running(self) -> bool:
         """Whether the account's day is under way here, as far as this process knows."""
-        return self._clock.seconds() < self._until or self._asking is not None
+        in_day = self._clock.seconds() < self._until
+        return in_day or self._asking is not None or self.left < 0
 
     def _end_day(self) -> None:
         if self._until >= 0.0 and self._clock.seconds() >= self._until:
@@ -82,10 +89,8 @@ class SlicedQuota:
     def _ask(self) -> None:
         if self._asking is not None or self._clock.seconds() < self._ask_at:
             return
-        asked = self._take(self._slice - self.left)
-        self._asking = asked.addCallbacks(self._took, self._failed)
-        if self._asking.called:  # it was answered already
-            self._asking = None
+        self._asking = self._take(self._slice - self.left)
+        self._asking.addCallbacks(self._took, self._failed)
 
     def _took(self, part: Slice) -> None:
         self._asking = None
@@ -94,8 +99,17 @@ class SlicedQuota:
         self._is_over = part.nbytes == 0
         if self._is_over:
             self._ask_at = self._clock.seconds() + USED_UP_S
+        elif self.left < 0:  # bytes were moved while the engine was asked
+            self._ask()
 
     def _failed(self, failure: Failure) -> None:
         self._asking = None
         failure.trap(EngineError)
         self._ask_at = self._clock.seconds() + RETRY_S
+        if self._settling is None:
+            self._settling = self._clock.callLater(SETTLE_S, self._settle)
+
+    def _settle(self) -> None:
+        self._settling = None
+        if self.left < 0:
+            self._ask()

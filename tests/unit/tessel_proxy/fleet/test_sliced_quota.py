@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from tessel_proxy.fleet.engine import SLICE_BYTES, EngineError, Slice
-from tessel_proxy.fleet.sliced_quota import RETRY_S, USED_UP_S, SlicedQuota
+from tessel_proxy.fleet.sliced_quota import RETRY_S, SETTLE_S, USED_UP_S, SlicedQuota
 
 LIMIT, SLICE = 1000, 10  # 1 %
 EVEN = 250  # of 4 processes
@@ -118,6 +118,31 @@ def test_more_than_a_slice_may_be_moved_until_the_first_answer(quota, engine):
     assert quota.move(5 * SLICE)
     engine.answer()
     assert (engine.taken, quota.is_spent) == (6 * SLICE, False)
+
+
+def test_a_debt_from_before_the_answer_is_settled_without_another_byte(quota, engine):
+    engine.is_slow = True
+    for _ in range(EVEN):
+        quota.move(1)
+    engine.answer()
+    engine.answer()
+    assert (engine.taken, quota.left) == (EVEN + SLICE, SLICE)
+
+
+def test_a_debt_is_settled_when_the_engine_is_back_without_another_byte(quota, engine, clock):
+    engine.is_away = True
+    moved_by(quota)
+    clock.advance(SETTLE_S)
+    engine.is_away = False
+    clock.advance(SETTLE_S)
+    assert (engine.taken, quota.left) == (EVEN + SLICE, SLICE)
+    assert not clock.getDelayedCalls()
+
+
+def test_a_debt_is_remembered_while_the_engine_is_away(quota, engine, clock):
+    engine.is_away = True
+    quota.move(1)
+    assert quota.is_running
 
 
 def test_a_spent_day_ends_with_the_day_of_the_engine(quota, engine, clock):
