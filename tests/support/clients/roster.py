@@ -1,0 +1,35 @@
+"""The clients that run the battery: the command of each driver, and why it cannot run here."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client. `command` starts its driver; `missing` says why that is impossible, if it is."""
+
+    name: str
+    command: Callable[[], list[str]]
+    missing: Callable[[], str] = lambda: ""
+
+
+def _device():
+    return ["env", f"PYTHONPATH={TESTS}", sys.executable, "-m", "support.clients.device_driver"]
+
+
+CLIENTS = {client.name: client for client in (Client("device", _device),)}
+DEFAULT = "device"
+
+
+def chosen(names):
+    """Return the clients with these names, separated by commas. "all": every client."""
+    if names == "all":
+        return list(CLIENTS.values())
+    unknown = set(names.split(",")) - set(CLIENTS)
+    if unknown:
+        raise ValueError(f"unknown clients {sorted(unknown)}; known: {', '.join(CLIENTS)}")
+    return [CLIENTS[name] for name in names.split(",")]
