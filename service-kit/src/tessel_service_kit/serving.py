@@ -135,6 +135,15 @@ class Serving:
         self._wind_up()
 
     def _log_cannot_listen(self, error: CannotListenError) -> None:
+        if isinstance(error.port, str):  # of a UNIX socket, by its setting and path
+            self._log.critical(
+                "cannot listen on {path}: {why}",
+                event="cannot_listen",
+                path=error.port,
+                why=_why(error.socketError),
+                error=self._error_codes.get("cannot_listen"),
+            )
+            return
         self._log.critical(
             "cannot listen on port {port} of {host}: {why}",
             event="cannot_listen",

@@ -5,7 +5,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 
 from tessel_service_kit.serving import FAILED, HALT_S, OK, STOP_TIMEOUT_S, Hangups, Serving
 
@@ -223,6 +223,14 @@ def test_a_port_that_cannot_be_used_ends_the_process_with_1_and_a_reason(error, 
     (event,) = logged
     assert (event["event"], event["host"], event["port"]) == ("cannot_listen", "127.0.0.1", 443)
     assert event["why"] == why
+
+
+def test_a_socket_of_unix_that_cannot_be_used_is_named_by_its_path():
+    refused = CannotListenError(None, "CONTROL_SOCKET='/run/a'", ValueError("it is in use"))
+    with capturedLogs() as logged:
+        run = Run(start=failing_with(refused))
+    assert run.exit_code == FAILED
+    assert formatEvent(logged[0]) == "cannot listen on CONTROL_SOCKET='/run/a': it is in use"
 
 
 def test_a_foreseen_fault_at_the_start_ends_the_process_with_1_and_one_line():

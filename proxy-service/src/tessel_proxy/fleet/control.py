@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -17,6 +18,7 @@ from twisted.internet.interfaces import IListeningPort, IReactorUNIX
 from twisted.internet.protocol import Factory
 
 from tessel_proxy.fleet.engine import Confirmations, Notice, TokensRevoked, TunnelsEnded
+from tessel_service_kit.files import reason
 
 API: Final = "/api/v1/"
 ANSWER_S: Final = 120.0
@@ -49,15 +51,19 @@ class ControlPort:
         """Listen; raises CannotListenError, also if another process listens there."""
         if self._path is None:
             return
-        if self._path.is_socket():
-            if _is_in_use(self._path):
-                taken = OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-                raise CannotListenError(str(self._path), "CONTROL_SOCKET", taken)
-            self._path.unlink()  # of a supervisor that was killed
+        try:
+            _make_room(self._path)
+            self._listen(self._path)
+        except CannotListenError as error:
+            raise _refused(self._path, error.socketError) from error
+        except OSError as error:
+            raise _refused(self._path, error) from error
+
+    def _listen(self, path: Path) -> None:
         mask = os.umask(0o177)  # the reactor sets the mode a moment after it has bound the socket
         try:
             self._port = self._reactor.listenUNIX(
-                str(self._path),
+                str(path),
                 self._factory,  # type: ignore[arg-type] # it is one
                 mode=0o600,
             )
@@ -73,13 +79,40 @@ class ControlPort:
                 cast("Path", self._path).unlink()
 
 
+def _make_room(path: Path) -> None:
+    """Remove the socket of a proxy that was killed.
+
+    Raises OSError if something else is there, or the folder is missing.
+    """
+    path.parent.stat()
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise FileExistsError(errno.EEXIST, "a file that is no socket is there; remove it")
+    if _is_in_use(path):
+        raise OSError(errno.EADDRINUSE, "another proxy listens there; each needs its own path")
+    path.unlink()
+
+
 def _is_in_use(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             return False
+        except BlockingIOError:  # a process listens, and more connections wait than it has room for
+            return True
         return True
+
+
+def _refused(path: Path, error: OSError) -> CannotListenError:
+    why = reason(path, error)
+    if error.errno == errno.ENOENT:
+        why = f"the folder {str(path.parent)!r} does not exist; create it"
+    return CannotListenError(None, f"CONTROL_SOCKET={str(path)!r}", ValueError(why))
 
 
 class _Connection(http.client.HTTPConnection):
@@ -115,7 +148,7 @@ def ask(
         response = connection.getresponse()
         answer: dict[str, Any] = json.loads(response.read(MAX_ANSWER_BYTES))
     except OSError as error:
-        raise ControlError(f"CONTROL_SOCKET='{path}': {error.strerror or error}") from error
+        raise ControlError(_unreached(path, error, within_s)) from error
     except (http.client.HTTPException, ValueError) as error:
         raise ControlError(f"CONTROL_SOCKET='{path}': no proxy of this version answers") from error
     finally:
@@ -123,6 +156,21 @@ def ask(
     if response.status >= http.client.BAD_REQUEST:
         raise ControlError(answer["error"]["message"])
     return answer
+
+
+def _unreached(path: Path, error: OSError, within_s: float) -> str:
+    match error:
+        case TimeoutError():
+            why = f"no answer within {within_s:g} s"
+        case BlockingIOError():
+            why = "the proxy does not accept the connection: too many others wait"
+        case FileNotFoundError():
+            why = "no such socket; needed: the path that a running proxy has"
+        case ConnectionRefusedError():
+            why = "no proxy listens there any more; start it"
+        case _:
+            why = reason(path, error)
+    return f"CONTROL_SOCKET={str(path)!r}: {why}"
 
 
 def tell(path: Path, notice: Notice) -> Confirmations:

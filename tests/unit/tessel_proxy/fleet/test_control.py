@@ -2,6 +2,8 @@
 
 import json
 import socket
+from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 import pytest_twisted
@@ -14,6 +16,7 @@ from twisted.web.server import Site
 
 from tessel_proxy.fleet.control import ControlError, ControlPort, ask, tell
 from tessel_proxy.fleet.engine import Confirmations, DeviceMoved, TokensRevoked, TunnelsEnded
+from tessel_proxy.monitoring.admin import Operator, operator_site
 
 
 class Api(Resource):
@@ -115,11 +118,68 @@ async def test_a_socket_that_was_left_behind_is_replaced_and_removed_at_the_end(
     assert not path.exists()
 
 
-def test_a_socket_in_use_is_not_replaced(control, path, api):
-    with pytest.raises(CannotListenError):
-        ControlPort(path, Site(api), reactor).start()
+def why_it_cannot_listen(path):
+    with pytest.raises(CannotListenError) as raised:
+        ControlPort(path, Site(Api()), reactor).start()
+    assert raised.value.port == f"CONTROL_SOCKET={str(path)!r}"
+    return str(raised.value.socketError)
+
+
+def test_a_socket_in_use_is_not_replaced(control, path):
+    assert why_it_cannot_listen(path) == "another proxy listens there; each needs its own path"
+    assert path.is_socket()
+
+
+def test_a_socket_whose_proxy_is_too_busy_to_accept_is_in_use_and_nobody_waits(path):
+    with ExitStack() as stack:
+        busy, waiting = (stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2))
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting.connect(str(path))
+        assert "another proxy" in why_it_cannot_listen(path)
+        with pytest.raises(ControlError, match="too many others wait"):
+            ask(path, "POST", "upgrade", within_s=0.1)
+
+
+def test_a_file_that_is_no_socket_is_not_replaced(path):
+    path.write_text("kept")
+    assert why_it_cannot_listen(path) == "a file that is no socket is there; remove it"
+    assert path.read_text() == "kept"
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    missing = tmp_path / "missing"
+    why = why_it_cannot_listen(missing / "control")
+    assert why == f"the folder {str(missing)!r} does not exist; create it"
+
+
+def test_a_folder_without_permission_is_named_with_its_owner_and_mode(tmp_path, monkeypatch):
+    def refuse(*_values, **_more):
+        raise CannotListenError(None, "", PermissionError(13, "Permission denied"))
+
+    port = ControlPort(tmp_path / "control", Site(Api()), SimpleNamespace(listenUNIX=refuse))
+    with pytest.raises(CannotListenError) as raised:
+        port.start()
+    why = str(raised.value.socketError)
+    assert f"Permission denied; the folder {str(tmp_path)!r} belongs to" in why
+    assert "this process runs as" in why
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_idle_connection_is_closed(path, monkeypatch):
+    monkeypatch.setattr("tessel_proxy.monitoring.connections.IDLE_S", 0.2)
+    port = ControlPort(path, operator_site(Operator(lambda _nothing: Api(), None)), reactor)
+    port.start()
+    with socket.socket(socket.AF_UNIX) as idle:
+        idle.connect(str(path))
+        idle.settimeout(5.0)
+        assert await deferToThread(idle.recv, 1) == b""
+    await port.stop()
 
 
 def test_without_a_proxy_the_command_says_what_is_missing(path):
-    with pytest.raises(ControlError, match=r"CONTROL_SOCKET=.*No such file"):
+    with pytest.raises(ControlError, match=r"CONTROL_SOCKET=.*: no such socket"):
+        ask(path, "POST", "upgrade")
+    left_behind(path)
+    with pytest.raises(ControlError, match=r"CONTROL_SOCKET=.*: no proxy listens there"):
         ask(path, "POST", "upgrade")
