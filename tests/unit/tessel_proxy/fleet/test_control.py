@@ -177,6 +177,14 @@ async def test_an_idle_connection_is_closed(path, monkeypatch):
     await port.stop()
 
 
+def test_a_proxy_that_does_not_answer_is_waited_for_with_a_limit(path):
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(str(path))
+        busy.listen(1)
+        with pytest.raises(ControlError, match=r"no answer within 0\.1 s"):
+            ask(path, "POST", "upgrade", within_s=0.1)
+
+
 def test_without_a_proxy_the_command_says_what_is_missing(path):
     with pytest.raises(ControlError, match=r"CONTROL_SOCKET=.*: no such socket"):
         ask(path, "POST", "upgrade")
