@@ -345,11 +345,13 @@ def test_sigusr2_upgrades_too(workers_with):
     eventually(lambda: len(worker_pids(proxy)) == WORKERS)
 
 
-def test_sigusr2_does_not_end_a_proxy_of_one_process(proxy_with, device_of, site):
+def test_sigusr1_and_sigusr2_do_not_end_a_proxy_of_one_process(proxy_with, device_of, site):
     proxy = proxy_with()
     device = device_of(proxy, TOKEN)
     proxy.process.signal(signal.SIGUSR2)
     eventually(lambda: proxy.log.events("upgrade_refused"))
+    proxy.process.signal(signal.SIGUSR1)
+    eventually(lambda: proxy.log.events("signal_ignored"))
     assert echoes(device, site)
 
 

@@ -82,6 +82,7 @@ def serve(host: Host) -> int:
     With more than one worker, this process is their supervisor. Raises ConfigError.
     """
     hangups = Hangups()  # first, so that no SIGHUP is lost while files are read
+    signal.signal(signal.SIGUSR1, lambda *_: host.reactor.callFromThread(_ignored))
     signal.signal(signal.SIGUSR2, lambda *_: host.reactor.callFromThread(_not_upgraded))
     ready = get_ready(host.environ, host.reactor)
     if ready.config.workers > 1:
@@ -176,6 +177,13 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
 def _processes(config: Config) -> int:
     """Return how many processes the proxy has: workers, and the supervisor of several ones."""
     return config.workers + (config.workers > 1)
+
+
+def _ignored() -> None:
+    """Called at SIGUSR1, on which other programs open their log again; its default would end it."""
+    Logger().info(
+        "SIGUSR1 does nothing: LOG_FILE needs no signal to be opened again", event="signal_ignored"
+    )
 
 
 def _not_upgraded() -> None:
