@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 from typing import Protocol as Interface
 
 from twisted.internet.defer import Deferred
 
-from tessel_proxy.operations import Rule, Usage
+from tessel_proxy.operations import Rule
 
 CALL_TIMEOUT_S: Final = 0.5
 """Seconds for one call. An engine on the same site answers in a millisecond or two; a device waits
@@ -51,6 +52,12 @@ KEPT_NOTICES: Final = 10_000
 KEPT_NOTICES_S: Final = 3600.0
 """Seconds for which they are kept. A member that was away for longer treats its tokens as doubtful:
 it checks all of them again."""
+
+MAX_DEPARTED: Final = 256
+"""Names of one account's departed devices in one call, which takes the engine less than 1 ms."""
+
+NOBODY: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
+"""No departed devices."""
 
 
 class EngineError(Exception):
@@ -182,24 +189,6 @@ class Confirmations:
     missing: tuple[str, ...]
 
 
-class Kept(Interface):
-    """What a host keeps for its members; HostKeeping explains the methods."""
-
-    def rules_after(self, rule_id: str) -> Sequence[Rule]: ...
-    def reported(self, member: str, number: int, more: Mapping[str, Usage]) -> None: ...
-
-
-class NothingKept:
-    """A Kept without rules and usage."""
-
-    def reported(self, member: str, number: int, more: Mapping[str, Usage]) -> None:
-        """Ignore usage."""
-
-    def rules_after(self, rule_id: str) -> Sequence[Rule]:  # noqa: ARG002 -- the interface's
-        """Return no rules."""
-        return ()
-
-
 Hear: TypeAlias = Callable[[Notice], "Deferred[Any] | None"]
 """Acts on a notice. Its return is the confirmation; a Deferred confirms when it fires, for a hearer
 that passes the notice on to another process, and one that fails does not confirm."""
@@ -225,13 +214,21 @@ class Engine(Interface):
         """
 
     async def admit(
-        self, member: str, account: str, device: str | None, own: int, limit: int
+        self,
+        member: str,
+        account: str,
+        device: str | None,
+        own: int,
+        limit: int,
+        *,
+        departed: Sequence[str] = (),
     ) -> Admission:
         """Count one more tunnel of `account` for `member`, if fewer than `limit` are open in all.
 
-        In one atomic step: set the member's count to `own`, compare the total with `limit`, and
-        raise the count to `own` + 1. If another member has a tunnel of this `device`, that tunnel
-        does not count: its place passes to the new one, and DeviceMoved is published.
+        In one atomic step: forget that the member has the `departed` devices, set its count to
+        `own`, compare the total with `limit`, and raise the count to `own` + 1. If another member
+        has a tunnel of this `device`, that tunnel does not count: its place passes to the new one,
+        and DeviceMoved is published.
 
         Called for each tunnel whose token was accepted, unless the last totals left places and the
         device has no name.
@@ -245,22 +242,32 @@ class Engine(Interface):
             device: the device's name (device/1), or None.
             own: tunnels of the account that the member has now, without the new one.
             limit: MAX_TUNNELS_PER_ACCOUNT.
+            departed: names of devices whose tunnels here were in an earlier count and are not in
+                `own`, at most MAX_DEPARTED. They take no place along any more.
         """
 
     async def exchange(
-        self, member: str, demands: Mapping[str, Demand], arrived: Sequence[tuple[str, str]] = ()
+        self,
+        member: str,
+        demands: Mapping[str, Demand],
+        arrived: Sequence[tuple[str, str]] = (),
+        *,
+        departed: Mapping[str, Sequence[str]] = NOBODY,
     ) -> Mapping[str, Totals]:
         """Set the member's demands for these accounts, and return the totals of the same accounts.
 
-        A demand without tunnels and substreams removes the member from the account. `arrived` are
-        account and name of devices whose tunnels were admitted without `admit` since the last call:
-        where another member has the device, DeviceMoved is published.
+        A demand without tunnels and substreams removes the member from the account. `departed` are
+        names of devices as in `admit`, by account, each of which has a demand: they are forgotten
+        in the same step that sets it. `arrived` are account and name of devices whose tunnels were
+        admitted without `admit` since the last call. They come last: where another member has the
+        device, DeviceMoved is published.
 
         Called every EXCHANGE_S with all accounts that have something open, and sooner with accounts
         that come near a limit.
 
         Without the engine: the last totals are used for 60 s, then every limit divided by the last
-        known number of members. Arrivals are sent again with the next call.
+        known number of members. Arrivals and departures are sent again with
+        the next call.
         """
 
     async def take_bytes(self, account: str, wanted: int, limit: int) -> Slice:

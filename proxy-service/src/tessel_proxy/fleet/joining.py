@@ -18,6 +18,7 @@ from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import REFILL_S
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.tunnel.settings import TunnelSettings
+from tessel_proxy.tunnel.shared_state import DeviceKey, TunnelRegistry
 
 
 def member_name() -> str:
@@ -42,11 +43,24 @@ def member_of(
     config: TunnelSettings,
     clock: IReactorTime,
     limits: AccountLimits,
+    *,
+    tunnels: TunnelRegistry,
     hear: Hear,
 ) -> Member:
     """Return this process as a member, which acts on notices with `hear`."""
+
+    def is_here(account: str, device: str) -> bool:
+        return DeviceKey(account, device) in tunnels.by_device
+
     return Member(
-        fleet.member, fleet.engine, clock, config, limits, workers=fleet.workers, hear=hear
+        fleet.member,
+        fleet.engine,
+        clock,
+        config,
+        limits,
+        workers=fleet.workers,
+        hear=hear,
+        is_here=is_here,
     )
 
 

@@ -10,27 +10,24 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.fleet.engine import (
+    NOBODY,
     Admission,
     Confirmations,
     CountAsked,
     Demand,
     DeviceMoved,
     Hear,
-    Kept,
-    NothingKept,
     Notice,
     Slice,
     Totals,
 )
+from tessel_proxy.fleet.kept import Kept, NothingKept
 from tessel_proxy.fleet.local_days import LocalDays
+from tessel_proxy.fleet.local_devices import LocalDevices
 from tessel_proxy.fleet.telling import acted
 
 MAX_SOURCES: Final = 16_384
 """Sources with wrong tokens to remember, as in limits/penalties.py. The oldest are dropped."""
-
-MAX_DEVICES: Final = 4096
-"""Names of devices of one account, or 4 for each tunnel if that is more. Devices choose their
-names, and one that has left is not reported: the oldest are dropped when there are more."""
 
 PLACES_PART: Final = 8
 """One of so many free tunnels of an account is given in advance, to all members together. Before a
@@ -66,7 +63,7 @@ class LocalEngine:
         self.kept: Kept = NothingKept()
         self._members: dict[str, _Member] = {}
         self._holders: dict[str, set[str]] = {}  # members by account
-        self._devices: dict[str, dict[str, str]] = {}  # member by device, by account
+        self._devices = LocalDevices()
         self._places: dict[str, dict[str, int]] = {}  # given, by account and member
         self._asked: dict[str, list[Deferred[None]]] = {}  # admissions that wait, by account
         self._limit = 0  # of an account's tunnels, as members name it
@@ -87,12 +84,17 @@ class LocalEngine:
         gone = self._members.pop(member, None)
         for account in gone.demands if gone else ():
             self._let_go(account, member)
-            devices = self._devices.get(account, {})
-            for device in [name for name, each in devices.items() if each == member]:
-                del devices[device]
+            self._devices.forget_member(member, account)
 
     async def admit(
-        self, member: str, account: str, device: str | None, own: int, limit: int
+        self,
+        member: str,
+        account: str,
+        device: str | None,
+        own: int,
+        limit: int,
+        *,
+        departed: Sequence[str] = (),
     ) -> Admission:
         """Count one more tunnel, if fewer than `limit` are open; see Engine.
 
@@ -101,6 +103,7 @@ class LocalEngine:
         member has counted its earlier ones in `own`.
         """
         self._limit = limit
+        self._devices.departed(member, account, departed)
         wanted = (member, account, device, own)
         if account in self._asked:
             await self._turn(account)
@@ -113,12 +116,10 @@ class LocalEngine:
         self._asked[account] = []
         try:
             await self._ask_others(member, account)
+            return self._decided(*wanted)
         finally:
-            waiting = self._asked.pop(account)
-        admission = self._decided(*wanted)
-        for each in waiting:
-            each.callback(None)
-        return admission
+            for each in self._asked.pop(account):
+                each.callback(None)
 
     def _decided(self, member: str, account: str, device: str | None, own: int) -> Admission:
         if member not in self._members:  # it has died meanwhile
@@ -153,9 +154,16 @@ class LocalEngine:
         return turn
 
     async def exchange(
-        self, member: str, demands: Mapping[str, Demand], arrived: Sequence[tuple[str, str]] = ()
+        self,
+        member: str,
+        demands: Mapping[str, Demand],
+        arrived: Sequence[tuple[str, str]] = (),
+        *,
+        departed: Mapping[str, Sequence[str]] = NOBODY,
     ) -> Mapping[str, Totals]:
         """Set the member's demands and return the totals of the same accounts; see Engine."""
+        for account, names in departed.items():
+            self._devices.departed(member, account, names)
         for account, demand in demands.items():
             self._put(member, account, demand)
         for account, device in arrived:
@@ -242,7 +250,7 @@ class LocalEngine:
         if not holders:
             del self._holders[account]
             self._places.pop(account, None)
-            self._devices.pop(account, None)
+            self._devices.forget_account(account)
 
     def _totals(self, account: str) -> Totals:
         holders = self._holders.get(account, ())
@@ -264,18 +272,13 @@ class LocalEngine:
             demand = self._demand(older, account)
             self._put(older, account, _with_tunnels(demand, demand.tunnels - 1))
             self._tell(older, DeviceMoved(account, device, member))
-        holders = self._holders.get(account)
-        if not holders:  # the tunnel has ended meanwhile
-            return
-        devices = self._devices.setdefault(account, {})
-        devices.pop(device, None)  # it becomes the newest
-        devices[device] = member
-        if len(devices) > max(MAX_DEVICES, 4 * self._totals(account).demand.tunnels):
-            del devices[next(iter(devices))]
+        if self._holders.get(account):  # else the tunnel has ended meanwhile
+            tunnels = self._totals(account).demand.tunnels
+            self._devices.arrived(member, account, device, tunnels)
 
     def _older(self, member: str, account: str, device: str) -> str | None:
         """Return the member that has the device now, if it is another one with tunnels."""
-        older = self._devices.get(account, {}).get(device)
+        older = self._devices.holder(account, device)
         if older is None or older == member:
             return None
         return older if self._demand(older, account).tunnels else None

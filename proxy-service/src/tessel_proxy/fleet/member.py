@@ -9,8 +9,7 @@ used for STALE_S, then even parts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -19,9 +18,11 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from tessel_proxy.fleet.device_news import DeviceNews, News
 from tessel_proxy.fleet.engine import (
     EXCHANGE_S,
     RENEW_S,
+    Admission,
     CountAsked,
     Demand,
     DeviceMoved,
@@ -29,12 +30,12 @@ from tessel_proxy.fleet.engine import (
     EngineError,
     Hear,
     Notice,
-    Totals,
 )
-from tessel_proxy.fleet.gathering import Arrivals, GatheredAccounts
-from tessel_proxy.fleet.parts import AccountParts, Standing, with_tunnels
+from tessel_proxy.fleet.gathering import GatheredAccounts
+from tessel_proxy.fleet.parts import with_tunnels
 from tessel_proxy.fleet.shares import even_part
 from tessel_proxy.fleet.sliced_quota import SlicedQuota
+from tessel_proxy.fleet.standings import Standings
 from tessel_proxy.limits.accounts import AccountLimits, AccountUsage
 from tessel_proxy.limits.quota import Quota
 from tessel_proxy.limits.settings import LimitSettings
@@ -42,10 +43,6 @@ from tessel_proxy.records.error_codes import ErrorCode
 
 WAIT_FOR_LEAVE_S: Final = 1.0
 """Seconds that a member that stops waits for its last calls."""
-
-
-NEAR_PART: Final = 0.75
-"""An account is near its limit of tunnels from this part of it on."""
 
 
 class Member:
@@ -66,10 +63,12 @@ class Member:
         *,
         workers: int,
         hear: Hear,
+        is_here: Callable[[str, str], bool],
     ) -> None:
         """`hear` acts on notices of the engine.
 
-        `workers`: how many members there are at least, also while some of them start.
+        `workers`: how many members there are at least, also while some of them start. `is_here`
+        returns whether a device of an account has a tunnel in this process.
         """
         self._workers = workers
         self._name = name
@@ -77,16 +76,13 @@ class Member:
         self._clock = clock
         self._config = config
         self._limits = limits
-        self._standings: dict[str, Standing] = {}
+        self._standings = Standings(config, clock, limits, workers)
         self._pending: Counter[str] = Counter()  # tunnels that the engine is asked about
-        self._granted: Counter[str] = Counter()  # tunnels that were opened on places, ever
-        self._arrived = Arrivals()
+        self._news = DeviceNews(is_here)
         self._reports = GatheredAccounts(clock, lambda account: self._call(self._report(account)))
-        self._members = workers
         self._at = clock.seconds()
         self._loops = [LoopingCall(self._exchange), LoopingCall(self._renew)]
         self._running: list[Deferred[LoopingCall]] = []
-        self._parts = AccountParts(config, clock)
         self._hear = hear
         limits.shared = self
         engine.listen(name, self._heard)
@@ -127,68 +123,70 @@ class Member:
     async def take(self, account: str, device: str | None) -> bool:
         """Return whether the account may have one more tunnel now; see Places."""
         usage = self._limits.usage(account)
-        known = self._standings.get(account)
         # The engine hears of each named device at once: else two members could not tell which of
         # their tunnels of it is the newer one.
-        if known is not None and known.places > 0 and device is None:
-            known.places -= 1
-            self._granted[account] += 1
+        if device is None and self._standings.take_place(account):
             return True
-        if known is not None:
-            known.places = 0  # none is used while the engine counts
         own = usage.tunnels + self._pending[account]
-        granted = self._granted[account]
-        limit = self._config.max_tunnels_per_account
         self._pending[account] += 1
         try:
-            admission = await self._engine.admit(self._name, account, device, own, limit)
+            admission = await self._admit(account, device, own)
         except EngineError:
-            if device is not None:
-                self._arrived.add((account, device))
-            return own < self._tunnels_without_engine(account)
+            return self._decided_alone(account, device, own)
         finally:
             self._pending[account] -= 1
             if not self._pending[account]:
                 del self._pending[account]
         if not admission.granted and own > usage.tunnels + self._pending[account]:
             self._reports.add(account)  # `own` had others in it that were refused as well
-        known = self._standings.get(account)
-        demand = known.own if known else Demand(0, usage.substreams)
-        demand = with_tunnels(demand, own + admission.granted)
-        self._note(account, admission.totals, demand, granted)
         return admission.granted
 
-    def _tunnels_without_engine(self, account: str) -> int:
-        limit, known = self._config.max_tunnels_per_account, self._standings.get(account)
-        even = even_part(limit, self._members)
-        if known is None or known.is_stale(self._clock.seconds()):
-            return even
-        return max(even, limit - known.tunnels_of_others)
+    async def _admit(self, account: str, device: str | None, own: int) -> Admission:
+        news, limit = self._news.of(account), self._config.max_tunnels_per_account
+        counted = own + news.left_out
+        with self._news.coming(account, device), self._standings.asking([account]):
+            admission = await self._engine.admit(
+                self._name, account, device, counted, limit, departed=[*news.departed]
+            )
+            known = self._standings.own(account)
+            demand = with_tunnels(known, counted + admission.granted)
+            self._standings.answered(account, admission.totals, demand)
+        self._told(account, news, self._news.told_departed)
+        return admission
+
+    def _decided_alone(self, account: str, device: str | None, own: int) -> bool:
+        """Decide without the engine. A device that may come is told to it soon, if it is back."""
+        allowed = own < self._standings.tunnels_without_engine(account)
+        if allowed and device is not None:
+            self._news.arrived(account, device)
+            self._reports.add(account)
+        return allowed
+
+    def left(self, account: str, device: str) -> None:
+        """Note that a device has no tunnel here any more; see Places."""
+        self._news.left(account, device)
 
     # --- SharedAccounts, for limits
 
     def quota(self, account: str) -> Quota:
         """Return the part of an account's day that this process may use; see SharedAccounts."""
-        limit = self._config.bytes_per_day
+        limit, standings = self._config.bytes_per_day, self._standings
 
         def take(wanted: int) -> Deferred[Any]:
             return Deferred.fromCoroutine(self._engine.take_bytes(account, wanted, limit))
 
-        return SlicedQuota(limit, take, self._clock, lambda: even_part(limit, self._members))
+        return SlicedQuota(limit, take, self._clock, lambda: even_part(limit, standings.members))
 
     def begun(self, account: str, usage: AccountUsage) -> None:
         """Set the limits of an account that begins here: even parts, until its first exchange."""
-        self._parts.begin(usage, self._members)
-        self._standings.pop(account, None)
+        self._standings.begin(account, usage)
 
     def tunnel_closed(self, account: str) -> None:
         """Called when a tunnel does not count any more: near the limit, the others need its place.
 
         Else the next exchange says it.
         """
-        known = self._standings.get(account)
-        limit = self._config.max_tunnels_per_account
-        if known is not None and known.totals.demand.tunnels >= NEAR_PART * limit:
+        if self._standings.is_near_limit(account):
             self._reports.add(account)
 
     # --- counts that others wait for
@@ -196,20 +194,17 @@ class Member:
     def _heard(self, notice: Notice) -> Deferred[Any] | None:
         if isinstance(notice, CountAsked):
             return Deferred.fromCoroutine(self._report(notice.account))
-        if isinstance(notice, DeviceMoved) and (notice.account, notice.device) in self._arrived:
+        if isinstance(notice, DeviceMoved) and self._news.has_arrived(
+            notice.account, notice.device
+        ):
             return None  # an older move: the engine has not heard of the tunnel that is here
         return self._hear(notice)
 
     async def _report(self, account: str) -> None:
-        """Send the tunnels of one account now, and give up its places."""
-        known, usage = self._standings.get(account), self._limits.by_account.get(account)
-        demand = Demand() if known is None else known.own
-        if known is not None:
-            known.places = 0
-        demand = with_tunnels(demand, 0 if usage is None else self._tunnels(account, usage))
-        granted = Counter({account: self._granted[account]})
-        totals = await self._engine.exchange(self._name, {account: demand})
-        self._exchanged({account: demand}, granted, totals)
+        """Send the tunnels and devices of one account now, and give up its places."""
+        usage = self._limits.by_account.get(account)
+        tunnels = 0 if usage is None else self._tunnels(account, usage)
+        await self._send({account: with_tunnels(self._standings.own(account), tunnels)})
 
     def _tunnels(self, account: str, usage: AccountUsage) -> int:
         """Return the tunnels to report: an admission that is not answered yet may be granted."""
@@ -236,62 +231,56 @@ class Member:
         return renewed.addCallback(self._renewed).addErrback(self._not_called)
 
     def _renewed(self, members: Sequence[str]) -> None:
-        self._members = max(self._workers, len(members))
+        self._standings.members = max(self._workers, len(members))
 
     def _exchange(self) -> Deferred[Any]:
+        demands = self._demands()
+        if not demands:
+            return succeed(None)
+        called = Deferred.fromCoroutine(self._send(demands))
+        return called.addErrback(self._not_exchanged).addErrback(self._not_called)
+
+    def _demands(self) -> dict[str, Demand]:
+        """Return the demands since the last exchange, of all accounts with something to tell."""
         now = self._clock.seconds()
         passed_s, self._at = max(0.001, now - self._at), now
-        usages = self._limits.by_account
+        usages, told = self._limits.by_account, {*self._standings, *self._news.accounts}
         demands = {
-            account: self._parts.demand(usage, self._tunnels(account, usage), passed_s)
+            account: self._standings.parts.demand(usage, self._tunnels(account, usage), passed_s)
             for account, usage in usages.items()
         }
         demands = {
             account: each
             for account, each in demands.items()
-            if each.tunnels or each.substreams or account in self._standings
+            if each.tunnels or each.substreams or account in told
         }
-        for account in [each for each in self._standings if each not in usages]:
+        for account in told - usages.keys():
             demands[account] = Demand()  # its usage was forgotten
-        arrived = self._arrived.waiting()
-        for known in self._standings.values():
-            known.places = 0  # the engine gives new ones
-        granted = self._granted.copy()
-        if not demands and not arrived:
-            return succeed(None)
-        called = Deferred.fromCoroutine(self._engine.exchange(self._name, demands, [*arrived]))
-        called.addCallbacks(partial(self._exchanged, demands, granted), self._not_exchanged)
-        called.addCallback(lambda _exchanged: self._arrived.told(arrived))
-        return called.addErrback(self._not_called)
+        return demands
 
-    def _exchanged(
-        self, demands: dict[str, Demand], granted: Counter[str], totals: Mapping[str, Totals]
-    ) -> None:
-        for account, each in totals.items():
-            own = demands.get(account, Demand())
-            if own.tunnels or own.substreams:
-                self._note(account, each, own, granted[account])
-            else:
-                self._standings.pop(account, None)
-                self._granted.pop(account, None)
+    async def _send(self, demands: Mapping[str, Demand]) -> None:
+        """Exchange these demands, with the news of their devices."""
+        news = {name: self._news.of(name) for name in self._news.accounts & demands.keys()}
+        left_out = {account: each.left_out for account, each in news.items() if each.left_out}
+        own = {
+            account: with_tunnels(each, each.tunnels + left_out.get(account, 0))
+            for account, each in demands.items()
+        }
+        arrived = [(account, name) for account, each in news.items() for name in each.arrived]
+        departed = {account: [*each.departed] for account, each in news.items() if each.departed}
+        with self._standings.asking(own):
+            totals = await self._engine.exchange(self._name, own, arrived, departed=departed)
+            for account, each in totals.items():
+                self._standings.answered(account, each, own.get(account, Demand()))
+        for account, found in news.items():
+            self._told(account, found, self._news.told)
+
+    def _told(self, account: str, news: News, told: Callable[[str, News], None]) -> None:
+        """Forget news that the engine was told; what was left out follows soon."""
+        told(account, news)
+        if news.left_out:
+            self._reports.add(account)
 
     def _not_exchanged(self, failure: Failure) -> Failure:
-        now = self._clock.seconds()
-        for account, known in list(self._standings.items()):
-            if known.is_stale(now):
-                del self._standings[account]
-                if (usage := self._limits.by_account.get(account)) is not None:
-                    self.begun(account, usage)
+        self._standings.end_stale()
         return failure
-
-    def _note(self, account: str, totals: Totals, own: Demand, granted: int) -> None:
-        """Use new totals. `granted`: tunnels that had been granted here when they were asked for.
-
-        Those that were granted since use places of them.
-        """
-        since = max(0, self._granted[account] - granted)
-        places = max(0, totals.places - since)
-        self._standings[account] = Standing(totals, own, self._clock.seconds(), places)
-        usage = self._limits.by_account.get(account)
-        if usage is not None:
-            self._parts.set(usage, own, totals, self._members)

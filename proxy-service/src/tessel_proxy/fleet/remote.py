@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLongError
@@ -15,6 +14,7 @@ from twisted.protocols.amp import RemoteAmpError
 
 from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
+    NOBODY,
     Admission,
     Confirmations,
     Demand,
@@ -24,6 +24,7 @@ from tessel_proxy.fleet.engine import (
     Slice,
     Totals,
 )
+from tessel_proxy.fleet.parted import all_of, in_parts, parts_of
 from tessel_proxy.fleet.wire import (
     dump_demand,
     dump_notice,
@@ -35,8 +36,6 @@ from tessel_proxy.fleet.wire import (
     load_totals,
 )
 from tessel_proxy.operations import Rule, Usage
-
-T = TypeVar("T")
 
 ACCOUNTS_PER_CALL: Final = 128
 """Accounts in one exchange: the supervisor serves nobody else meanwhile."""
@@ -90,26 +89,41 @@ class RemoteEngine:
         device: str | None,
         own: int,
         limit: int,
+        *,
+        departed: Sequence[str] = (),
     ) -> Admission:
         """See Engine."""
-        return load_admission(await self._call("admit", account, device, own, limit))
+        return load_admission(await self._call("admit", account, device, own, limit, [*departed]))
 
     async def exchange(
         self,
         member: str,  # noqa: ARG002 -- as above
         demands: Mapping[str, Demand],
         arrived: Sequence[tuple[str, str]] = (),
+        *,
+        departed: Mapping[str, Sequence[str]] = NOBODY,
     ) -> Mapping[str, Totals]:
-        """See Engine. Many accounts take several calls."""
+        """See Engine. Many accounts take several calls, which are sent together."""
+        parts = list(parts_of(demands.items(), departed, ACCOUNTS_PER_CALL)) or [[]]
+        arrivals = list(in_parts(arrived, ACCOUNTS_PER_CALL)) or [[]]
+        calls = [self._exchange(dict(part), (), departed) for part in parts[:-1]]
+        calls.append(self._exchange(dict(parts[-1]), arrivals[0], departed))
+        calls += [self._exchange({}, part, NOBODY) for part in arrivals[1:]]
         totals: dict[str, Totals] = {}
-        arrivals = _parts(iter(arrived))
-        for part in _parts(iter(demands.items())):
-            values = {account: dump_demand(demand) for account, demand in part}
-            answer = await self._call("exchange", values, next(arrivals, ()))
-            totals.update((account, load_totals(each)) for account, each in answer.items())
-        for left in arrivals:
-            await self._call("exchange", {}, left)
+        for found in await all_of(calls):
+            totals.update(found)
         return totals
+
+    async def _exchange(
+        self,
+        demands: Mapping[str, Demand],
+        arrived: Sequence[tuple[str, str]],
+        departed: Mapping[str, Sequence[str]],
+    ) -> Mapping[str, Totals]:
+        values = {account: dump_demand(demand) for account, demand in demands.items()}
+        names = {account: [*departed[account]] for account in demands if account in departed}
+        answer = await self._call("exchange", values, arrived, names)
+        return {account: load_totals(each) for account, each in answer.items()}
 
     async def take_bytes(self, account: str, wanted: int, limit: int) -> Slice:
         """See Engine."""
@@ -164,8 +178,3 @@ class RemoteEngine:
 
 MAX_SOURCES: Final = 16_384
 """Sources to remember, as many as the supervisor does. The oldest are dropped."""
-
-
-def _parts(items: Iterator[T]) -> Iterator[list[T]]:
-    while part := list(islice(items, ACCOUNTS_PER_CALL)):
-        yield part

@@ -14,11 +14,11 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
+from tessel_proxy.fleet.kept import HostEngine
 from tessel_proxy.fleet.place import Seat, open_seats
 from tessel_proxy.fleet.restarts import Restarts
 from tessel_proxy.fleet.silence import HUNG_S, LOOK_S, START_S, Patience, SilenceWatch, Stage
 from tessel_proxy.fleet.summing import SummedCollector, unpacked
-from tessel_proxy.fleet.wire import HostEngine
 from tessel_proxy.fleet.worker_lines import WorkerLines
 from tessel_proxy.fleet.workers import (
     HALT,

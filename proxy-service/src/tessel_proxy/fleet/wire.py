@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
-from typing import Protocol as Interface
 
 from tessel_proxy.fleet.engine import (
     Admission,
@@ -16,7 +15,6 @@ from tessel_proxy.fleet.engine import (
     DeviceMoved,
     Engine,
     EngineError,
-    Kept,
     Notice,
     RuleAdded,
     RuleRemoved,
@@ -25,6 +23,7 @@ from tessel_proxy.fleet.engine import (
     Totals,
     TunnelsEnded,
 )
+from tessel_proxy.fleet.kept import HostEngine, Kept
 from tessel_proxy.operations import Rule, Usage
 
 PAGE_BYTES: Final = 48 * 1024
@@ -77,12 +76,6 @@ def load_notice(data: bytes) -> Notice:
     return notice(**{name: value for name, value in values.items() if name in known})
 
 
-class HostEngine(Engine, Interface):
-    """The engine of the process that owns what its host keeps."""
-
-    kept: Kept
-
-
 async def answer(engine: HostEngine, member: str, method: str, values: Any) -> object:
     """Call a method of the engine for `member`, and return its result as JSON types.
 
@@ -95,7 +88,8 @@ async def answer(engine: HostEngine, member: str, method: str, values: Any) -> o
             await engine.leave(member)
             return None
         case "admit":
-            return _dump_admission(await engine.admit(member, *values))
+            *asked, departed = values
+            return _dump_admission(await engine.admit(member, *asked, departed=departed))
         case "exchange":
             return await _exchange(engine, member, *values)
         case "take_bytes":
@@ -145,12 +139,17 @@ def load_rules(value: Any) -> list[Rule]:
 
 
 async def _exchange(
-    engine: Engine, member: str, demands: dict[str, list[Any]], arrived: list[list[str]]
+    engine: Engine,
+    member: str,
+    demands: dict[str, list[Any]],
+    arrived: list[list[str]],
+    departed: dict[str, list[str]],
 ) -> dict[str, object]:
     totals = await engine.exchange(
         member,
         {account: Demand(*fields) for account, fields in demands.items()},
         [(account, device) for account, device in arrived],
+        departed=departed,
     )
     return {account: _dump_totals(each) for account, each in totals.items()}
 

@@ -43,9 +43,10 @@ from tessel_proxy.fleet.calls import (
     whole,
 )
 from tessel_proxy.fleet.engine import EngineError, Notice
+from tessel_proxy.fleet.kept import HostEngine
 from tessel_proxy.fleet.place import Seat, ports_in_text
 from tessel_proxy.fleet.silence import LOOK_S, Patience, Stage
-from tessel_proxy.fleet.wire import HostEngine, answer, dump_notice, dumped
+from tessel_proxy.fleet.wire import answer, dump_notice, dumped
 from tessel_proxy.fleet.worker_lines import WorkerLines
 from tessel_proxy.records.error_codes import ErrorCode
 

@@ -183,7 +183,9 @@ class ProxyService(Service):
         self.refusing = Refusing(tunnels, wall_time)
         self.hear: Hear = NoticeActions(tunnels, self._doubt_tokens, self.refusing).hear
         self._member = (
-            None if fleet is None else member_of(fleet, config, reactor, self._limits, self.hear)
+            None
+            if fleet is None
+            else member_of(fleet, config, reactor, self._limits, tunnels=tunnels, hear=self.hear)
         )
         self._guesses = (
             None if fleet is None else SharedGuesses(fleet.engine, config.max_wrong_tokens)

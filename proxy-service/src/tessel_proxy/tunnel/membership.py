@@ -58,6 +58,8 @@ class Membership:
         by_device = self._shared.tunnels.by_device
         if self._device is not None and by_device.get(self._device) is self._tunnel:
             del by_device[self._device]
+            if self._shared.places is not None:
+                self._shared.places.left(*self._device)
 
     def leave(self) -> None:
         """Remove the tunnel from all sets and counters."""

@@ -63,10 +63,12 @@ class Places(Interface):
     """The tunnels of accounts, counted together with other processes.
 
     `take` returns whether the account may have one more tunnel, for this device (None: without a
-    name). The tunnel opens at once then. It does not fail.
+    name). The tunnel opens at once then. It does not fail. `left` is called when a named device has
+    no tunnel here any more.
     """
 
     async def take(self, account: str, device: str | None) -> bool: ...
+    def left(self, account: str, device: str) -> None: ...
 
 
 class OperatorsRefusals(Interface):

@@ -12,10 +12,10 @@ from tessel_proxy.fleet.engine import (
     Demand,
     DeviceMoved,
     EngineError,
-    NothingKept,
     TokensRevoked,
     Totals,
 )
+from tessel_proxy.fleet.kept import NothingKept
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.remote import ACCOUNTS_PER_CALL
@@ -29,10 +29,10 @@ class Broken(LocalEngine):
 
     error = None
 
-    async def admit(self, *values):
+    async def admit(self, *values, **named):
         if self.error is not None:
             raise self.error
-        return await super().admit(*values)
+        return await super().admit(*values, **named)
 
 
 class Pair:

@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 
-from tessel_proxy.fleet import local
+from tessel_proxy.fleet import local, local_devices
 from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
     Confirmations,
@@ -217,12 +217,12 @@ def test_a_device_that_left_its_member_has_no_place_to_take_along(engine):
 
 
 def test_names_of_devices_are_bounded_and_end_with_the_tunnels(engine, monkeypatch):
-    monkeypatch.setattr(local, "MAX_DEVICES", 10)
+    monkeypatch.setattr(local_devices, "MAX_DEVICES", 10)
     for number in range(100):
         admit(engine, "a", 1, device=f"device {number}")
-    assert len(engine._devices["kim"]) == 10
+    assert len(list(engine._devices.names("kim"))) == 10
     now(engine.exchange("a", {"kim": Demand()}))
-    assert engine._devices == {}
+    assert len(engine._devices) == 0
 
 
 def test_the_places_of_a_dead_member_are_free(engine):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from tessel_proxy.fleet import gathering
+from tessel_proxy.fleet.device_news import DeviceNews
 from tessel_proxy.fleet.engine import (
     EXCHANGE_S,
     RENEW_S,
@@ -18,12 +18,14 @@ from tessel_proxy.fleet.engine import (
     EngineError,
     Totals,
 )
-from tessel_proxy.fleet.gathering import GATHER_S, Arrivals, GatheredAccounts
+from tessel_proxy.fleet.gathering import GATHER_S, GatheredAccounts
 from tessel_proxy.fleet.joining import SharedGuesses
 from tessel_proxy.fleet.local import ASK_S, LocalEngine
 from tessel_proxy.fleet.local_days import LocalDays
+from tessel_proxy.fleet.local_devices import LocalDevices
 from tessel_proxy.fleet.member import Member
 from tessel_proxy.fleet.parts import STALE_S
+from tessel_proxy.fleet.standings import Standings
 from tessel_proxy.limits.accounts import SWEEP_AT, AccountLimits
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.startup.config import Config
@@ -52,20 +54,21 @@ class Fragile:
         if name == "listen":
             return method
 
-        async def call(*values):
+        async def call(*values, **named):
             if self.is_away:
                 raise EngineError("away")
-            return await method(*values)
+            return await method(*values, **named)
 
         return call
 
 
 class Process:
-    """A member with its limits."""
+    """A member with its limits, and the tunnels of named devices."""
 
     def __init__(self, name, engine, clock, config=CONFIG):
         self.limits = AccountLimits(config, clock)
         self.heard = []
+        self.here = set()
         self.member = Member(
             name,
             engine,
@@ -74,18 +77,27 @@ class Process:
             self.limits,
             workers=2,
             hear=self.heard.append,
+            is_here=lambda *device: device in self.here,
         )
         self.guesses = SharedGuesses(engine, 5)
         self.member.start()
 
-    def close(self, account="kim"):
+    def close(self, account="kim", device=None):
         """Close a tunnel."""
         self.limits.close_tunnel(account, self.limits.by_account[account])
+        if device is not None:
+            self.here.remove((account, device))
+            self.member.left(account, device)
 
     def open(self, account="kim", device=None):
         """Open a tunnel; return whether it may be open."""
+        if (account, device) in self.here:
+            self.close(account, device)
         allowed = now(self.member.take(account, device))
-        return allowed and self.limits.open_tunnel(account) is not None
+        opened = allowed and self.limits.open_tunnel(account) is not None
+        if opened and device is not None:
+            self.here.add((account, device))
+        return opened
 
     def open_substreams(self, account="kim"):
         """Open as many as are allowed; return how many."""
@@ -146,7 +158,7 @@ def test_tunnels_that_are_asked_for_at_the_same_time_are_all_counted(clock):
     asked = []
 
     class Slow(LocalEngine):
-        async def admit(self, *values):
+        async def admit(self, *values, **_named):
             asked.append(values)
             await waiting
             return Admission(True, Totals(Demand(2), 1))
@@ -164,9 +176,9 @@ class Counting(LocalEngine):
 
     asked = 0
 
-    async def admit(self, *values):
+    async def admit(self, *values, **named):
         self.asked += 1
-        return await super().admit(*values)
+        return await super().admit(*values, **named)
 
 
 def test_far_from_the_limit_most_tunnels_open_without_a_call(clock):
@@ -180,29 +192,73 @@ def test_far_from_the_limit_most_tunnels_open_without_a_call(clock):
     assert next(iter(engine.accounts())).demand.tunnels == 100
 
 
+class Tunnels:
+    """Tunnels of an account on some processes; a device that moves leaves its former one."""
+
+    def __init__(self, names, engine, clock, config):
+        self.processes = {name: Process(name, engine, clock, config) for name in names}
+        self._follow_moves()
+
+    def _follow_moves(self):
+        for process in self.processes.values():
+            process.member._hear = lambda notice, process=process: self._moved(process, notice)
+
+    @staticmethod
+    def _moved(process, notice):
+        if isinstance(notice, DeviceMoved) and ("kim", notice.device) in process.here:
+            process.close(device=notice.device)
+
+    def close(self, name, device):
+        process = self.processes[name]
+        if device is None:
+            unnamed = process.limits.usage("kim").tunnels - len(process.here)
+            if unnamed:
+                process.close()
+        elif ("kim", device) in process.here:
+            process.close(device=device)
+
+    @property
+    def open_now(self):
+        return sum(each.limits.usage("kim").tunnels for each in self.processes.values())
+
+    def elsewhere(self, name, device):
+        """Return whether another process has the device."""
+        return any(
+            ("kim", device) in each.here for key, each in self.processes.items() if key != name
+        )
+
+
+DEVICES = st.sampled_from([None, None, "till", "door", "shed"])
+LIMITS = st.sampled_from([6, 60])  # enough for places in advance, and not
+
+
 @settings(deadline=None)  # a busy machine is no fault
-@given(st.lists(st.sampled_from(["open a", "open b", "open c", "close a", "close b", "time"])))
-def test_the_tunnels_of_an_account_never_exceed_the_limit(steps):
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from(["open", "close", "time"]), DEVICES),
+        max_size=60,
+    ),
+    LIMITS,
+)
+def test_the_tunnels_of_an_account_never_exceed_the_limit(steps, limit):
     clock = Clock()
-    engine, config = LocalEngine(clock), replace(CONFIG, max_tunnels_per_account=60)
-    processes = {name: Process(name, engine, clock, config) for name in "abc"}
-    for step in steps:
-        what, _, name = step.partition(" ")
-        for _ in range(11):  # many of the same kind reach the limit
+    config = replace(CONFIG, max_tunnels_per_account=limit)
+    tunnels = Tunnels("abc", LocalEngine(clock), clock, config)
+    for name, what, device in steps:
+        for number in range(limit // 3):  # many of the same kind reach the limit
+            named = device and f"{device}.{number}"
             match what:
                 case "open":
-                    processes[name].open()
+                    tunnels.processes[name].open(device=named)
                 case "close":
-                    usage = processes[name].limits.usage("kim")
-                    usage.tunnels = max(0, usage.tunnels - 1)
+                    tunnels.close(name, named)
                 case _:
                     pass_time(clock, EXCHANGE_S)
-        open_now = sum(each.limits.usage("kim").tunnels for each in processes.values())
-        assert open_now <= 60
+        assert tunnels.open_now <= limit
     pass_time(clock, 3 * EXCHANGE_S)
-    while any(each.open() for each in processes.values()):
+    while sum(each.open() for each in tunnels.processes.values()):
         pass_time(clock, EXCHANGE_S)
-    assert sum(each.limits.usage("kim").tunnels for each in processes.values()) == 60
+    assert tunnels.open_now == limit
 
 
 def test_a_device_that_moves_is_told_to_the_process_that_had_it(two):
@@ -210,6 +266,20 @@ def test_a_device_that_moves_is_told_to_the_process_that_had_it(two):
     a.open(device="d")
     b.open(device="d")
     assert (a.heard, b.heard) == ([DeviceMoved("kim", "d", "b")], [])
+
+
+def test_a_device_that_has_left_takes_no_place_along_when_it_comes_back_elsewhere(two, clock):
+    a, b = two
+    devices = [f"device {n}" for n in range(4)]
+    for device in devices:
+        a.open(device=device)
+    for _ in range(4):
+        a.open()
+    for device in devices:
+        a.close(device=device)
+    pass_time(clock, EXCHANGE_S)
+    assert sum(a.open() for _ in range(9)) == 4
+    assert sum(b.open(device=device) for device in devices) == 0
 
 
 def test_the_substreams_of_an_account_are_limited_over_all_processes(two, clock):
@@ -357,17 +427,27 @@ def test_counts_are_right_again_after_the_engine_has_lost_them(two, engine, cloc
     assert not b.open()
 
 
-def test_devices_that_wait_for_the_engine_are_bounded(two, engine, clock, monkeypatch):
-    monkeypatch.setattr(gathering, "MAX_ARRIVED", 3)
+def test_a_device_that_left_before_the_engine_heard_of_it_is_not_told(two, engine, clock):
     a, b = two
-    for name in "cdef":
-        a.open(device=name)
+    a.open(device="d")
     engine.is_away = True
-    for name in "cdefc":  # c comes again
-        b.open(device=name)
+    b.open(device="d")
+    b.close(device="d")
     engine.is_away = False
     pass_time(clock, EXCHANGE_S)
-    assert [each.device for each in a.heard] == ["e", "f", "c"]
+    assert a.heard == []
+
+
+def test_a_device_that_is_refused_without_the_engine_keeps_its_tunnel_elsewhere(two, engine, clock):
+    a, b = two
+    a.open(device="d")
+    engine.is_away = True
+    while b.open():
+        pass
+    assert not b.open(device="d")
+    engine.is_away = False
+    pass_time(clock, EXCHANGE_S)
+    assert a.heard == []
 
 
 # --- nothing is refused below the limit
@@ -411,25 +491,29 @@ def test_the_end_of_a_tunnel_near_the_limit_is_reported_at_once(two, engine, clo
     assert now(engine.exchange("b", {"kim": Demand()}))["kim"].demand.tunnels == 6
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["open", "close", "wait"]))))
-def test_a_tunnel_is_refused_exactly_at_the_limit(steps):
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from(["open", "close", "wait"]), DEVICES),
+        max_size=60,
+    ),
+    LIMITS,
+)
+def test_a_tunnel_is_refused_exactly_at_the_limit(steps, limit):
     clock = Clock()
-    engine = LocalEngine(clock)
-    config = replace(CONFIG, max_tunnels_per_account=40)  # enough for places in advance
-    two = {name: Process(name, engine, clock, config) for name in "ab"}
-    for _ in range(30):
-        two["a"].open()
-    for name, step in steps:
-        process, count = (
-            two[name],
-            sum(each.usage.tunnels for each in two.values() if each.limits.by_account),
-        )
+    config = replace(CONFIG, max_tunnels_per_account=limit)
+    tunnels = Tunnels("ab", LocalEngine(clock), clock, config)
+    for _ in range(limit - 5):
+        tunnels.processes["a"].open()
+    for name, step, device in steps:
+        process = tunnels.processes[name]
         if step == "wait":
             clock.advance(EXCHANGE_S)
-        elif step == "open":
-            assert process.open() is (count < 40)
-        elif process.limits.by_account and process.usage.tunnels:
-            process.close()
+        elif step == "close":
+            tunnels.close(name, device)
+        else:
+            takes_over = ("kim", device) in process.here or tunnels.elsewhere(name, device)
+            may_open = takes_over or tunnels.open_now < limit
+            assert process.open(device=device) is may_open
 
 
 # --- nothing grows
@@ -444,8 +528,8 @@ def test_ten_thousand_accounts_that_come_and_go_leave_nothing_behind(clock):
         account = f"account {number}"
         for each in (a, b):
             assert each.open(account, device="d")
-        a.close(account)  # as its device has moved
-        b.close(account)
+        a.close(account, "d")  # as its device has moved
+        b.close(account, "d")
         if number % 100 == 99:
             clock.advance(EXCHANGE_S)
             left.append(sum(_sizes(each) for each in (engine, a.member, b.member)))
@@ -463,6 +547,6 @@ def _size(value):
     if isinstance(value, dict | set | list):
         inside = value.values() if isinstance(value, dict) else value
         return len(value) + sum(_size(each) for each in inside)
-    if isinstance(value, Arrivals | LocalDays | GatheredAccounts):
+    if isinstance(value, DeviceNews | GatheredAccounts | LocalDays | LocalDevices | Standings):
         return _sizes(value)
     return 0
