@@ -211,6 +211,10 @@ class Stage:
         self.shared = SharedState(
             self.config, self.clock, authenticator, self.opener, self.limits, penalties
         )
+        self.begin_again()
+
+    def begin_again(self):
+        """Connect a device over a new tunnel; a former one stays as it is."""
         self.record = TunnelRecord(tunnel=7, peer="192.0.2.9:4711", started_at=self.clock.seconds())
         self.session = Session(self.shared, self.record)
         self.server = TunnelProtocol(Side.A, self.session, self.clock)

@@ -50,7 +50,7 @@ async def test_a_member_that_leaves_takes_its_counts_with_it(hosts):
 @pytest_twisted.ensureDeferred
 async def test_a_silent_member_lapses_with_its_counts(hosts, server, monkeypatch):
     first, second = hosts
-    monkeypatch.setattr("tessel_proxy.fleet.valkey.engine.LIVES_MS", 300)
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.accounts.LIVES_MS", 300)
     await first.exchange("a", {"shop": Demand(5, 7)})
     await passes(0.4)
     totals = (await second.exchange("b", {"shop": ONE}))["shop"]
@@ -165,7 +165,7 @@ async def test_a_device_that_comes_back_to_its_member_tells_nobody(hosts):
 
 @pytest_twisted.ensureDeferred
 async def test_names_of_devices_do_not_fill_the_engine(hosts, server, monkeypatch):
-    monkeypatch.setattr("tessel_proxy.fleet.valkey.engine.DEVICES_KEPT", 50)
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.accounts.DEVICES_KEPT", 50)
     await hosts[0].exchange("a", {"shop": ONE}, [("shop", f"device {n}") for n in range(500)])
     assert server("HLEN", "tessel:devices:shop") == b":50\r\n"
     await hosts[0].exchange("a", {"shop": Demand()})

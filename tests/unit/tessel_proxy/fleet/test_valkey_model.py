@@ -18,7 +18,9 @@ from twisted.internet.task import Clock
 
 from support.valkey_server import ValkeyServer, command
 from tessel_proxy.fleet import Demand, EngineError
+from tessel_proxy.fleet.valkey import accounts as valkey_accounts
 from tessel_proxy.fleet.valkey import engine as valkey_engine
+from tessel_proxy.fleet.valkey.accounts import Accounts
 from tessel_proxy.fleet.valkey.days import Days
 from tessel_proxy.fleet.valkey.devices import Devices
 from tessel_proxy.fleet.valkey.engine import ValkeyEngine
@@ -34,6 +36,7 @@ hosts = st.sampled_from(HOSTS)
 members = st.sampled_from(sorted(HOST_OF))
 accounts = st.sampled_from(ACCOUNTS)
 devices = st.sampled_from(DEVICES)
+departures = st.lists(devices, max_size=2)
 demands = st.builds(
     Demand,
     tunnels=st.integers(0, 4),
@@ -87,6 +90,15 @@ def at_once(coroutine):
     return result
 
 
+def engine_on(link, clock, host):
+    engine = ValkeyEngine(clock, Unused())
+    engine._link = link
+    engine._days = Days(clock, link, host)
+    engine._devices = Devices(link)
+    engine._accounts = Accounts(clock, link, engine._devices)
+    return engine
+
+
 class FleetMachine(RuleBasedStateMachine):
     port = 0
 
@@ -106,11 +118,7 @@ class FleetMachine(RuleBasedStateMachine):
         self.taken = defaultdict(Counter)  # account: bytes by host, at the engine
 
     def engine(self, host):
-        engine = ValkeyEngine(self.clock, Unused())
-        engine._link = self.link
-        engine._days = Days(self.clock, self.link, host)
-        engine._devices = Devices(self.link)
-        return engine
+        return engine_on(self.link, self.clock, host)
 
     def of(self, member):
         return self.engines[HOST_OF[member]]
@@ -177,6 +185,13 @@ class FleetMachine(RuleBasedStateMachine):
             self.newest[account][device] = member
         self.remembered[HOST_OF[member]][account, device] = member
 
+    def depart(self, member, account, names):
+        for name in names:
+            if self.newest.get(account, {}).get(name) == member:
+                del self.newest[account][name]
+            if self.remembered[HOST_OF[member]].get((account, name)) == member:
+                del self.remembered[HOST_OF[member]][account, name]
+
     def settle(self, host, account):
         self.taken[account][host] = self.known[host][account]
 
@@ -187,15 +202,26 @@ class FleetMachine(RuleBasedStateMachine):
 
     # what may happen
 
-    @rule(member=members, found=st.dictionaries(accounts, demands), arrived=st.none() | devices)
-    def exchange(self, member, found, arrived):
+    @rule(
+        member=members,
+        found=st.dictionaries(accounts, demands),
+        arrived=st.none() | devices,
+        departed=departures,
+    )
+    def exchange(self, member, found, arrived, departed):
         self.called_by(member)
+        for account in found:
+            self.depart(member, account, departed)
         for account, demand in found.items():
             self.put(member, account, demand)
         arrivals = [(account, arrived) for account in found] if arrived else []
         for account, device in arrivals:
             self.arrive(member, account, device)
-        totals = at_once(self.of(member).exchange(member, found, arrivals))
+        totals = at_once(
+            self.of(member).exchange(
+                member, found, arrivals, departed=dict.fromkeys(found, departed)
+            )
+        )
         assert set(totals) == set(found)
         for account, each in totals.items():
             self.check(account, each)
@@ -206,9 +232,11 @@ class FleetMachine(RuleBasedStateMachine):
         device=st.none() | devices,
         own=st.integers(0, 4),
         limit=st.integers(1, 8),
+        departed=departures,
     )
-    def admit(self, member, account, device, own, limit):
+    def admit(self, *, member, account, device, own, limit, departed):
         self.called_by(member)
+        self.depart(member, account, departed)
         self.put_tunnels(member, account, own)
         passed_on = device is not None and self.older(member, account, device) is not None
         granted = self.total(account)[0].tunnels - passed_on < limit
@@ -216,7 +244,11 @@ class FleetMachine(RuleBasedStateMachine):
             self.put_tunnels(member, account, own + 1)
             if device is not None:
                 self.arrive(member, account, device)
-        admission = at_once(self.of(member).admit(member, account, device, own, limit))
+        elif device is not None:  # no host knows for certain where it is
+            self.remembered[HOST_OF[member]].pop((account, device), None)
+        admission = at_once(
+            self.of(member).admit(member, account, device, own, limit, departed=departed)
+        )
         assert admission.granted == granted
         self.check(account, admission.totals)
 
@@ -329,17 +361,9 @@ def link():
     server.close()
 
 
-def engine_on(link):
-    engine = ValkeyEngine(Clock(), Unused())
-    engine._link = link
-    engine._days = Days(engine._clock, link, "host")
-    engine._devices = Devices(link)
-    return engine
-
-
 def test_one_call_clears_no_more_accounts_of_dead_members_than_its_budget(link, monkeypatch):
-    monkeypatch.setattr(valkey_engine, "SWEEP", 4)
-    engine = engine_on(link)
+    monkeypatch.setattr(valkey_accounts, "SWEEP", 4)
+    engine = engine_on(link, Clock(), "host")
     at_once(engine.exchange("dead", {f"account {n}": Demand(1) for n in range(10)}))
     link.command("ZADD", "tessel:members", 0, "dead")
     left = []
@@ -352,14 +376,14 @@ def test_one_call_clears_no_more_accounts_of_dead_members_than_its_budget(link, 
 
 def test_a_member_that_leaves_clears_all_its_accounts_in_several_calls(link, monkeypatch):
     monkeypatch.setattr(valkey_engine, "SWEEP", 4)
-    engine = engine_on(link)
+    engine = engine_on(link, Clock(), "host")
     at_once(engine.exchange("leaves", {f"account {n}": Demand(1) for n in range(10)}))
     at_once(engine.leave("leaves"))
     assert link.command("EXISTS", "tessel:holds:leaves", "tessel:account:account 9") == "0"
 
 
 def test_an_engine_that_lost_its_data_learns_the_devices_again(link):
-    engine = engine_on(link)
+    engine = engine_on(link, Clock(), "host")
     at_once(engine.admit("a", "shop", "till", 0, 10))
     at_once(engine.renew("a"))
     link.command("FLUSHALL")
@@ -369,8 +393,8 @@ def test_an_engine_that_lost_its_data_learns_the_devices_again(link):
 
 
 def test_the_names_of_devices_of_an_account_are_bounded(link, monkeypatch):
-    monkeypatch.setattr(valkey_engine, "DEVICES_KEPT", 5)
-    engine = engine_on(link)
+    monkeypatch.setattr(valkey_accounts, "DEVICES_KEPT", 5)
+    engine = engine_on(link, Clock(), "host")
     for number in range(30):
         at_once(engine.admit("a", "shop", f"device {number}", 1, 10))
     assert link.command("HLEN", "tessel:devices:shop") == "8"  # 4 for each of two tunnels

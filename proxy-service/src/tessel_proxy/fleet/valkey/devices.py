@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import islice
+from collections.abc import Iterable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
 from tessel_proxy.fleet.engine import DeviceMoved, EngineError, Hear, Notice
+from tessel_proxy.fleet.parted import in_parts
 from tessel_proxy.fleet.valkey.link import Link
 from tessel_proxy.fleet.valkey.scripts import DEVICES, HOLDER
 
@@ -21,8 +22,7 @@ PER_CALL: Final = 256
 class Devices:
     """Remembers the newest tunnels of devices, and tells them to an engine that lost its data.
 
-    A device that left without a notice stays in here: the engine then believes that this host has
-    it, until it arrives elsewhere. That cuts no tunnel, because there is none.
+    They are noted in the order of the calls that tell them: each later call knows more.
     """
 
     def __init__(self, link: Link) -> None:
@@ -30,11 +30,17 @@ class Devices:
         self._members: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def arrived(self, member: str, account: str, device: str) -> None:
-        """Called when the engine knows that the newest tunnel of a device is on `member`."""
+        """Called when the engine is told that the newest tunnel of a device is on `member`."""
         self._members[account, device] = member
         self._members.move_to_end((account, device))
         if len(self._members) > MAX_DEVICES:
             self._members.popitem(last=False)
+
+    def departed(self, member: str, account: str, names: Iterable[str]) -> None:
+        """Called when the engine is told that devices have left `member`."""
+        for name in names:
+            if self._members.get((account, name)) == member:
+                del self._members[account, name]
 
     def hearing(self, member: str, hear: Hear) -> Hear:
         """Return a hearer that acts on a move only if the device has not come back to `member`."""
@@ -76,6 +82,6 @@ class Devices:
         for key, member in self._members.items():
             by_member.setdefault(member, []).append(key)
         for member, keys in by_member.items():
-            iterator = iter(keys)
-            while part := list(islice(iterator, PER_CALL)):
-                await self._link.run(DEVICES, member, *(text for key in part for text in key))
+            for part in in_parts(keys, PER_CALL):
+                left = [key for key in part if self._members.get(key) == member]  # since then
+                await self._link.run(DEVICES, member, *(text for key in left for text in key))

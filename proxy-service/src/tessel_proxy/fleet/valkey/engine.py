@@ -6,13 +6,12 @@ step, so hosts never see half of a change.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from secrets import token_hex
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLongError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -21,42 +20,32 @@ from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
     KEPT_NOTICES,
     KEPT_NOTICES_S,
-    MEMBER_LIVES_S,
-    RENEW_S,
+    NOBODY,
     Admission,
     Confirmations,
     Demand,
-    DeviceMoved,
     EngineError,
     Hear,
-    Kept,
-    NothingKept,
     Notice,
     RuleAdded,
     RuleRemoved,
     Slice,
     Totals,
 )
+from tessel_proxy.fleet.kept import Kept, NothingKept
+from tessel_proxy.fleet.valkey.accounts import LIVES_MS, SWEEP, Accounts
 from tessel_proxy.fleet.valkey.days import Days
 from tessel_proxy.fleet.valkey.devices import Devices
 from tessel_proxy.fleet.valkey.dialing import Dialer
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.hearing import Hearing
 from tessel_proxy.fleet.valkey.link import Link
-from tessel_proxy.fleet.valkey.replies import (
-    admission_of,
-    confirmations_of,
-    demand_text,
-    members_of,
-    totals_of,
-)
+from tessel_proxy.fleet.valkey.replies import confirmations_of, members_of
 from tessel_proxy.fleet.valkey.rules import CopyOfRules, RulesFollower, rule_arguments
 from tessel_proxy.fleet.valkey.scripts import (
-    ADMIT,
     ALLOW,
     CONFIRM,
     CONFIRMED,
-    EXCHANGE,
     LEAVE,
     PUBLISH,
     REFUSE,
@@ -68,19 +57,6 @@ from tessel_proxy.fleet.wire import dump_notice
 from tessel_proxy.operations import MAX_RULES
 
 T = TypeVar("T")
-
-ACCOUNTS_PER_CALL: Final = 256
-"""Accounts in one script, which takes less than 2 ms: meanwhile the server serves nobody else."""
-
-SWEEP: Final = 512
-"""Accounts of dead members that one script clears, for the same reason. Every call clears some, so
-ten thousand accounts of a dead proxy take a second with 20 calls in it."""
-
-LIVES_MS: Final = round(MEMBER_LIVES_S * 1000)
-
-DEVICES_KEPT: Final = 4096
-"""Names of devices for one account, or 4 for each tunnel if that is more. Devices choose their
-names, and a device that is gone is not told: some entry is dropped when there are more."""
 
 CONFIRMED_KEPT_S: Final = 60
 ASK_AGAIN_S: Final = 0.02
@@ -98,13 +74,13 @@ class ValkeyEngine:
         self._hearing = Hearing(clock, dialer, self.health, self._confirm)
         self._days = Days(clock, self._link, token_hex(8))
         self._devices = Devices(self._link)
+        self._accounts = Accounts(clock, self._link, self._devices)
         self.usage = EngineUsage(self._link)
         self._rules: RulesFollower | None = None
         self.kept: Kept = NothingKept()
         self._epoch = ""
         self._version = ""
         self._members: tuple[str, ...] = ()
-        self._totals: dict[str, tuple[Totals, float]] = {}  # and when they were exchanged
 
     @property
     def shown_url(self) -> str:
@@ -147,7 +123,7 @@ class ValkeyEngine:
 
     async def renew(self, member: str) -> Sequence[str]:
         """Keep `member` among the living; return all live members. See Engine."""
-        self._forget_old_totals()
+        self._accounts.forget_old()
         reply = await self._link.run(RENEW, member, LIVES_MS, self._version, SWEEP)
         epoch, self._version, members = members_of(reply)
         if members is not None:
@@ -165,12 +141,7 @@ class ValkeyEngine:
 
     def accounts(self) -> Sequence[Totals]:
         """Return the totals of each account that members of this host have exchanged lately."""
-        self._forget_old_totals()
-        return [totals for totals, _at in self._totals.values() if totals.holders]
-
-    def _forget_old_totals(self) -> None:
-        oldest = self._clock.seconds() - RENEW_S
-        self._totals = {name: each for name, each in self._totals.items() if each[1] > oldest}
+        return self._accounts.totals
 
     async def leave(self, member: str) -> None:
         """Remove a member with all its counts. See Engine."""
@@ -180,48 +151,28 @@ class ValkeyEngine:
             pass  # each call clears SWEEP accounts
 
     async def admit(
-        self, member: str, account: str, device: str | None, own: int, limit: int
+        self,
+        member: str,
+        account: str,
+        device: str | None,
+        own: int,
+        limit: int,
+        *,
+        departed: Sequence[str] = (),
     ) -> Admission:
         """Count one more tunnel, if fewer than `limit` are open in all. See Engine."""
-        moved = dump_notice(DeviceMoved(account, device or "", member))
-        reply = await self._link.run(
-            ADMIT, member, LIVES_MS, account, device or "", own, limit, SWEEP, moved,
-            KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT,
-        )  # fmt: skip
-        admission = admission_of(reply)
-        if admission.granted and device is not None:
-            self._devices.arrived(member, account, device)
-        return admission
+        return await self._accounts.admit(member, account, device, own, limit, departed=departed)
 
     async def exchange(
-        self, member: str, demands: Mapping[str, Demand], arrived: Sequence[tuple[str, str]] = ()
+        self,
+        member: str,
+        demands: Mapping[str, Demand],
+        arrived: Sequence[tuple[str, str]] = (),
+        *,
+        departed: Mapping[str, Sequence[str]] = NOBODY,
     ) -> Mapping[str, Totals]:
         """Set the member's demands; return the totals of the same accounts. See Engine."""
-        parts = list(_parts(demands.items())) or [[]]
-        calls = [self._exchange(member, part, ()) for part in parts[:-1]]
-        calls.append(self._exchange(member, parts[-1], arrived))  # after all demands
-        results = await _all(calls)
-        for account, device in arrived:
-            self._devices.arrived(member, account, device)
-        found = {account: totals for each in results for account, totals in each.items()}
-        now = self._clock.seconds()
-        self._totals.update((account, (totals, now)) for account, totals in found.items())
-        return found
-
-    async def _exchange(
-        self, member: str, part: Sequence[tuple[str, Demand]], arrived: Sequence[tuple[str, str]]
-    ) -> Mapping[str, Totals]:
-        pairs = [text for name, demand in part for text in (name, demand_text(demand))]
-        moves = [
-            text
-            for account, device in arrived
-            for text in (account, device, dump_notice(DeviceMoved(account, device, member)))
-        ]
-        reply = await self._link.run(
-            EXCHANGE, member, LIVES_MS, SWEEP, KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT,
-            len(part), *pairs, *moves,
-        )  # fmt: skip
-        return totals_of([name for name, _ in part], reply)
+        return await self._accounts.exchange(member, demands, arrived, departed=departed)
 
     async def take_bytes(self, account: str, wanted: int, limit: int) -> Slice:
         """Take bytes of the account's day in advance. See Engine."""
@@ -279,19 +230,3 @@ class ValkeyEngine:
             return await Deferred.fromCoroutine(work).addTimeout(CALL_TIMEOUT_S, self._clock)
         except TookTooLongError:
             raise EngineError(f"no answer within {CALL_TIMEOUT_S:g} s") from None
-
-
-async def _all(calls: Iterable[Coroutine[Deferred[Any], Any, T]]) -> list[T]:
-    """Run calls at the same time; raises the EngineError of one of them."""
-    running = [Deferred.fromCoroutine(each) for each in calls]
-    try:
-        return await gatherResults(running, consumeErrors=True)
-    except FirstError as error:
-        error.subFailure.raiseException()
-        raise AssertionError("it has raised") from error
-
-
-def _parts(items: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while part := list(islice(iterator, ACCOUNTS_PER_CALL)):
-        yield part

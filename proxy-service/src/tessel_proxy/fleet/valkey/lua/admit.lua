@@ -1,9 +1,11 @@
 -- ARGV: member, ms to live, account, device ('' if it has no name), own tunnels, limit, budget of the
---       sweep, notice DeviceMoved, notices kept, seconds they are kept, devices kept
+--       sweep, notice DeviceMoved, notices kept, seconds they are kept, devices kept; then the names of
+--       devices that have left
 -- Returns 1 if the tunnel may open, else 0; then the totals.
 local now, member, account, device = now_ms(), ARGV[1], ARGV[3], ARGV[4]
 touch(member, now, tonumber(ARGV[2]))
 sweep(now, tonumber(ARGV[7]))
+depart(member, account, {unpack(ARGV, 12)})
 local own, limit = tonumber(ARGV[5]), tonumber(ARGV[6])
 local values = put_tunnels(member, account, own)
 local older = device ~= '' and older_holder(member, account, device)

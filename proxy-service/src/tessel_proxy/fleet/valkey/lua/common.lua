@@ -145,6 +145,16 @@ local function arrive(member, account, device, moved, kept, kept_s, most)
   end
 end
 
+-- These devices have left the member: they take no place along when they arrive at another one.
+local function depart(member, account, names)
+  if #names == 0 then return end
+  local key, gone = 'tessel:devices:' .. account, {}
+  for i, holder in ipairs(redis.call('HMGET', key, unpack(names))) do
+    if holder == member then gone[#gone + 1] = names[i] end
+  end
+  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+end
+
 -- The operator's rules: JSON by id, and when they end.
 local RULES, RULES_END = 'tessel:rules', 'tessel:rules:end'
 
