@@ -41,11 +41,6 @@ RENEW_S: Final = 5.0
 MEMBER_LIVES_S: Final = 15.0
 """Seconds of silence after which a member counts as dead: three renewals were missed."""
 
-SLICE_PART: Final = 0.01
-SLICE_BYTES: Final = 64 * 1024 * 1024
-"""A slice of a day's bytes is this part of the limit, at most SLICE_BYTES. A member that dies loses
-the rest of its slice for the account; smaller slices would need more calls."""
-
 KEPT_NOTICES: Final = 10_000
 """Notices that an engine keeps for members that could not be reached, the oldest dropped first."""
 
@@ -56,8 +51,7 @@ it checks all of them again."""
 MAX_DEPARTED: Final = 256
 """Names of one account's departed devices in one call, which takes the engine less than 1 ms."""
 
-NOBODY: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
-"""No departed devices."""
+NOBODY: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})  # no departed devices
 
 
 class EngineError(Exception):
@@ -223,7 +217,7 @@ class Engine(Interface):
         *,
         departed: Sequence[str] = (),
     ) -> Admission:
-        """Count one more tunnel of `account` for `member`, if fewer than `limit` are open in all.
+        """Count one more tunnel of `account`, if fewer than `limit` are open in all.
 
         In one atomic step: forget that the member has the `departed` devices, set its count to
         `own`, compare the total with `limit`, and raise the count to `own` + 1. If another member
@@ -238,7 +232,7 @@ class Engine(Interface):
 
         Args:
             member: the caller.
-            account: the name of the account.
+            account: its name.
             device: the device's name (device/1), or None.
             own: tunnels of the account that the member has now, without the new one.
             limit: MAX_TUNNELS_PER_ACCOUNT.

@@ -9,7 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from tessel_proxy.fleet.engine import SLICE_BYTES, SLICE_PART, EngineError, Slice
+from tessel_proxy.fleet.engine import EngineError, Slice
+
+SLICE_PART: Final = 0.01
+SLICE_BYTES: Final = 64 * 1024 * 1024
+"""A slice of a day's bytes is this part of the limit, at most SLICE_BYTES. A member that dies loses
+the rest of its slice for the account; smaller slices would need more calls."""
 
 RETRY_S: Final = 1.0
 """Seconds until the engine is asked again after it did not answer."""

@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from tessel_proxy.fleet.engine import SLICE_BYTES, EngineError, Slice
+from tessel_proxy.fleet.engine import EngineError, Slice
 from tessel_proxy.fleet.sliced_quota import RETRY_S, SETTLE_S, USED_UP_S, SlicedQuota
 
 LIMIT, SLICE = 1000, 10  # 1 %
