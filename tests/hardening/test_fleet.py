@@ -138,11 +138,11 @@ def test_the_operator_ends_the_tunnels_of_an_account_on_all_hosts(host_with, ser
     hosts = host_with(), host_with(WORKERS=2)
     eventually(lambda: members(server) == 3)
     devices = [accepted(proxy, device_of) for proxy in hosts]
-    done = tell(fleet(server), "end-tunnels", "hardcoded")
+    done = tell(fleet(server), "end-tunnels", "hardcoded", "--table")
     assert (done.returncode, done.stdout) == (0, "3 of 3 have acted\n")
     for each in devices:
         each.wait_until_gone(within=1.0)
-    assert tell(fleet(server), "check-tokens").stdout == "3 of 3 have acted\n"
+    assert tell(fleet(server), "check-tokens", "--table").stdout == "3 of 3 have acted\n"
 
 
 def test_a_host_that_was_away_is_named_and_acts_when_it_is_back(host_with, server, device_of):
@@ -150,17 +150,18 @@ def test_a_host_that_was_away_is_named_and_acts_when_it_is_back(host_with, serve
     eventually(lambda: members(server) == 1)
     device = accepted(proxy, device_of)
     os.kill(proxy.process.id, signal.SIGSTOP)
-    done = tell(fleet(server), "end-tunnels", "hardcoded")
+    done = tell(fleet(server), "end-tunnels", "hardcoded", "--table")
     os.kill(proxy.process.id, signal.SIGCONT)
     assert done.returncode == 1
-    assert "0 of 1 have acted\nnot confirmed: " in done.stdout
+    assert done.stdout == "0 of 1 have acted\n"
+    assert "not confirmed by " in done.stderr
     device.wait_until_gone(within=5.0)
 
 
 def test_a_command_that_no_proxy_can_hear_says_so(server):
-    done = tell(fleet(server, "wrong"), "end-tunnels", "hardcoded")
+    done = tell(fleet(server, "wrong"), "end-tunnels", "hardcoded", "--table")
     assert done.returncode == 1
-    assert "no proxy was told (TP3034)" in done.stderr
+    assert "no proxy was notified (TP3034)" in done.stderr
     assert "WRONGPASS" in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""The command `tessel-proxy`: serve, check-config, make-cert, hash-token.
+"""The command `tessel-proxy`: serve, the commands of the operator, certificates and tokens.
 
 Exit codes: 0 success, 1 failure, 2 wrong settings or arguments.
 """
@@ -34,10 +34,15 @@ from tessel_proxy.certificates.make import (
     MadeCertificates,
     make_files,
 )
-from tessel_proxy.console import COMMANDS, ConsoleError, Screen, run
-from tessel_proxy.console.client import WrongPlaceError
+from tessel_proxy.console import (
+    COMMANDS,
+    ConsoleError,
+    Screen,
+    WrongPlaceError,
+    print_acted,
+    run,
+)
 from tessel_proxy.egress.policies import Policies
-from tessel_proxy.fleet.control import ControlError, ask
 from tessel_proxy.fleet.engine import EngineError, Notice, TokensRevoked, TunnelsEnded
 from tessel_proxy.front.tls import ServerTLS, utc
 from tessel_proxy.records.error_codes import ErrorCode
@@ -46,7 +51,7 @@ from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.inviting import Place, explained, invite, qr_code
 from tessel_proxy.startup.preparation import Ready, get_ready
 from tessel_proxy.startup.run import Host, IReactor, serve, work
-from tessel_proxy.startup.telling import confirmed_text, tell_proxies
+from tessel_proxy.startup.telling import tell_fleet
 from tessel_service_kit.files import hints_of_exposed, reason
 from tessel_service_kit.serving import (
     AT_FAULT,
@@ -77,11 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConsoleError as error:
         _complain("the command failed", str(error))
         return FAILED
-    except ControlError as error:
-        _complain("the proxy did not do this", str(error))
-        return FAILED
     except EngineError as error:
-        _complain(f"no proxy was told ({ErrorCode.ENGINE_AWAY.value})", str(error))
+        _complain(f"no proxy was notified ({ErrorCode.ENGINE_AWAY.value})", str(error))
         return FAILED
     except TokenError as error:
         _complain("no token was made", str(error))
@@ -104,12 +106,8 @@ def _run(arguments: Namespace) -> int:
             return _invite(arguments)
         case "check-config":
             return _check_config()
-        case "upgrade":
-            return _upgrade()
-        case "end-tunnels":
-            return _tell(TunnelsEnded(arguments.account, arguments.device))
-        case "check-tokens":
-            return _tell(TokensRevoked(arguments.account))
+        case "end-tunnels" | "check-tokens" if _is_for_engine(arguments):
+            return _tell_fleet(arguments)
         case command if command in COMMANDS:
             return run(arguments, environ, _screen())
         case "worker":
@@ -129,19 +127,21 @@ def _screen() -> Screen:
     return Screen(sys.stdout, sys.stderr, columns, ask)
 
 
-def _upgrade() -> int:
-    config = Config.for_control(environ)
-    if config.control_socket is None:
-        raise ConfigError(["CONTROL_SOCKET is not set; needed: the path that the proxy has"])
-    ask(config.control_socket, "POST", "upgrade")
-    print("upgraded: new workers serve, the former ones drain")
-    return OK
+def _is_for_engine(arguments: Namespace) -> bool:
+    return arguments.url is None and bool(environ.get("FLEET_URL"))
 
 
-def _tell(notice: Notice) -> int:
-    done = tell_proxies(notice, environ, reactor)
-    print(confirmed_text(done))
-    return FAILED if done.missing else OK
+def _tell_fleet(arguments: Namespace) -> int:
+    """Notify the proxies through the engine; print the answer as the API has it."""
+    done = tell_fleet(_notice(arguments), environ, reactor)
+    answer = {"confirmed": list(done.confirmed), "missing": list(done.missing)}
+    return print_acted(arguments, answer, _screen())
+
+
+def _notice(arguments: Namespace) -> Notice:
+    if arguments.command == "end-tunnels":
+        return TunnelsEnded(arguments.account, arguments.device, arguments.reason or "")
+    return TokensRevoked(arguments.account)
 
 
 def _check_config() -> int:

@@ -8,9 +8,8 @@ import urllib.request
 import jsonschema
 
 from lab.waiting import eventually
-from tessel_proxy.fleet.control import ask
-from tessel_proxy.fleet.control import tell as tell_by_command
-from tessel_proxy.fleet.engine import Confirmations, RuleAdded, RuleRemoved
+from tessel_proxy.console import Client, Place
+from tessel_proxy.fleet.engine import Confirmations, RuleAdded, RuleRemoved, TunnelsEnded
 from tessel_proxy.monitoring.api.routes import PREFIX, ROUTES
 
 TOKEN = "an-operators-token"
@@ -18,15 +17,15 @@ TOKEN = "an-operators-token"
 
 def tell(path, notice):
     """Add or remove a rule, or do what the notice says, over a control socket."""
+    client = Client(Place(path))
     match notice:
         case RuleAdded(rule):
             names = ("account", "device", "address", "until_at", "reason")
-            body = {name: getattr(rule, name) for name in names}
-            answer = ask(path, "POST", "refused", body)
+            answer = client.post("refused", **{name: getattr(rule, name) for name in names})
         case RuleRemoved(rule_id):
-            answer = ask(path, "DELETE", f"refused/{rule_id}")
-        case _:
-            return tell_by_command(path, notice)
+            answer = client.delete(f"refused/{rule_id}")
+        case TunnelsEnded(account, device, reason):
+            answer = client.post("end", account=account, device=device, reason=reason)
     return Confirmations(tuple(answer["confirmed"]), tuple(answer["missing"]))
 
 

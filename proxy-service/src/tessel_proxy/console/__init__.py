@@ -5,7 +5,20 @@ the part that serves. `run` is the command; `add_commands` declares the argument
 """
 
 from tessel_proxy.console.arguments import COMMANDS, add_commands
-from tessel_proxy.console.client import ConsoleError
-from tessel_proxy.console.commands import Screen, run
+from tessel_proxy.console.client import Client
+from tessel_proxy.console.commands import print_acted, run
+from tessel_proxy.console.place import ConsoleError, Place, WrongPlaceError, place_of
+from tessel_proxy.console.printing import Screen
 
-__all__ = ["COMMANDS", "ConsoleError", "Screen", "add_commands", "run"]
+__all__ = [
+    "COMMANDS",
+    "Client",
+    "ConsoleError",
+    "Place",
+    "Screen",
+    "WrongPlaceError",
+    "add_commands",
+    "place_of",
+    "print_acted",
+    "run",
+]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,11 +20,14 @@ COMMANDS: Final = frozenset(
         "proxies",
         "usage",
         "end",
+        "end-tunnels",
+        "check-tokens",
         "refuse",
         "allow",
         "refused",
         "rebalance",
         "drain",
+        "upgrade",
         "top",
     }
 )
@@ -31,6 +35,10 @@ WHERE: Final = (
     "Asks the proxy at CONTROL_SOCKET, as its user or root, or at --url with the operator's token. "
     "One proxy answers for all its workers and for the others of its fleet. On a terminal, the "
     "answer is a table; otherwise JSON."
+)
+NO_FLEET: Final = (
+    "Without --url, but with FLEET_URL, the command needs no proxy: it reaches all proxies of the "
+    "fleet through their engine. The exit code is 1 if one has not acted within half a second."
 )
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -49,7 +57,10 @@ def add_commands(commands: Any) -> None:
     _command(commands, "refused", "list whom the operator refuses")
     _command(commands, "top", "show sums, faults and the busiest tunnels live; q ends")
     _add_usage(commands)
-    _add_steering(commands)
+    _add_ending(commands)
+    _add_refusing(commands)
+    _add_moving(commands)
+    _add_upgrade(commands)
 
 
 def _add_usage(commands: Any) -> None:
@@ -67,12 +78,28 @@ def _add_usage(commands: Any) -> None:
     )
 
 
-def _add_steering(commands: Any) -> None:
+def _add_ending(commands: Any) -> None:
     ending = _command(commands, "end", "end a tunnel, or all of an account or device")
     ending.add_argument("id", metavar="ID", nargs="?", help="of one tunnel")
     ending.add_argument("--account", help="all tunnels of this account")
     ending.add_argument("--device", help="of this device alone; needs --account")
     _add_reason(ending)
+    meaning = "end the tunnels of an account or device, also of a fleet without a proxy at hand"
+    telling = _command(commands, "end-tunnels", meaning, NO_FLEET)
+    telling.add_argument("account", metavar="ACCOUNT")
+    telling.add_argument("device", metavar="DEVICE", nargs="?")
+    _add_reason(telling)
+    meaning = "check the tokens of open tunnels now, after one was revoked"
+    checking = _command(
+        commands,
+        "check-tokens",
+        meaning,
+        f"Each process first reads changed files of tokens. {NO_FLEET}",
+    )
+    checking.add_argument("account", metavar="ACCOUNT", nargs="?", help="default: all accounts")
+
+
+def _add_refusing(commands: Any) -> None:
     refusing = _command(commands, "refuse", "end and refuse an account, a device or an address")
     refusing.add_argument("--account")
     refusing.add_argument("--device", help="a device of the account; needs --account")
@@ -82,11 +109,21 @@ def _add_steering(commands: Any) -> None:
         dest="for_s",
         type=_duration,
         metavar="TIME",
-        help="such as 30m, 12h or 7d; without it until it is removed by `allow`",
+        help="such as 30m, 12h or 7d; without it and --until, until it is removed by `allow`",
+    )
+    refusing.add_argument(
+        "--until",
+        dest="until_at",
+        type=_instant,
+        metavar="DATE_TIME",
+        help="such as 2026-12-24T18:00+01:00, or with Z for UTC",
     )
     _add_reason(refusing)
     allowing = _command(commands, "allow", "remove a refusal")
     allowing.add_argument("rule", metavar="RULE", help="as `tessel-proxy refused` shows it")
+
+
+def _add_moving(commands: Any) -> None:
     moving = _command(commands, "rebalance", "ask devices to reconnect, elsewhere if possible")
     moving.add_argument("--tunnels", type=int, help="number of tunnels of each process")
     moving.add_argument("--share", type=float, help="share of the tunnels, 0 to 1")
@@ -96,19 +133,41 @@ def _add_steering(commands: Any) -> None:
     draining.add_argument("--all", action="store_true", help="all processes, of all hosts")
 
 
-def _command(commands: Any, name: str, meaning: str) -> Any:
-    text = f"{meaning[0].upper()}{meaning[1:]}. {WHERE}"
+def _add_upgrade(commands: Any) -> None:
+    command = commands.add_parser(
+        "upgrade",
+        help="start the workers of a running proxy anew, from the code that is installed now",
+        description="Ask the supervisor at CONTROL_SOCKET, on the same host, to start new workers "
+        "on the same sockets. When they serve, the former ones drain for DRAIN_S. If they do not, "
+        "the former ones stay, and the exit code is 1.",
+    )
+    # declared, so that the error says why they are not allowed
+    command.add_argument("--url", help=argparse.SUPPRESS)
+    command.add_argument("--token-file", help=argparse.SUPPRESS)
+    _add_form(command)
+
+
+def _command(commands: Any, name: str, meaning: str, more: str = "") -> Any:
+    text = f"{meaning[0].upper()}{meaning[1:]}. {WHERE} {more}".strip()
     command = commands.add_parser(name, help=meaning, description=text)
     command.add_argument("--url", help="the proxy's admin port (ADMIN_URL), http://HOST:PORT")
     command.add_argument("--token-file", metavar="FILE", help="the token (ADMIN_TOKEN_FILE)")
     if name != "top":
-        command.add_argument("--json", action="store_true", help="print JSON on a terminal, too")
-        command.add_argument("--table", action="store_true", help="print a table to a pipe, too")
+        _add_form(command)
     return command
 
 
+def _add_form(command: Any) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON on a terminal, too")
+    command.add_argument("--table", action="store_true", help="print a table to a pipe, too")
+
+
 def _add_reason(command: Any) -> None:
-    command.add_argument("--reason", help="told to the device, and kept in the audit log")
+    command.add_argument(
+        "--reason",
+        metavar="TEXT",
+        help="at most 200 characters; the device's program gets it, and the audit log has it",
+    )
 
 
 def _day(text: str) -> str:
@@ -123,3 +182,15 @@ def _duration(text: str) -> float:
     if found is None or int(found[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: a number and s, m, h or d: 12h")
     return float(int(found[1]) * UNITS[found[2]])
+
+
+def _instant(text: str) -> float:
+    """Return the seconds since 1970 of a date and time with its zone."""
+    allowed = "allowed: 2026-12-24T18:00+01:00, or 2026-12-24T17:00Z (UTC)"
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; {allowed}") from None
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no time zone; {allowed}")
+    return found.timestamp()

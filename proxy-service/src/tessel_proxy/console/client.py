@@ -7,12 +7,15 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
+
+from tessel_proxy.console.place import ConsoleError, Place
+from tessel_proxy.console.stream import EventStream
+from tessel_service_kit.files import reason
 
 API: Final = "/api/v1/"
 ANSWER_S: Final = 120.0
@@ -24,87 +27,28 @@ MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 PAGE_ROWS: Final = 1000
 """Rows that are asked for at once: the most that the API gives."""
 
-MAX_TOKEN_BYTES: Final = 4096
-
-
-class ConsoleError(Exception):
-    """A command failed; the text says why, and what to do."""
-
-
-class WrongPlaceError(ConsoleError):
-    """The settings or arguments name no proxy that could be asked. The exit code is 2."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a proxy is: the path of its socket or, if that is None, its URL and the token."""
-
-    control_socket: Path | None
-    url: str = ""
-    token: str = ""
-
-    @property
-    def name(self) -> str:
-        """How errors call it."""
-        return self.url if self.control_socket is None else f"CONTROL_SOCKET={self.control_socket}"
-
-
-def place_of(url: str | None, token_file: str | None, environ: Mapping[str, str]) -> Place:
-    """Return the proxy that options and environment name; an option goes before the environment.
-
-    Raises WrongPlaceError.
-    """
-    control = environ.get("CONTROL_SOCKET")
-    if url is None and control:
-        return Place(Path(control))
-    chosen = url or environ.get("ADMIN_URL")
-    if not chosen:
-        raise WrongPlaceError(
-            "CONTROL_SOCKET is not set; needed: the path that the proxy has, or its address by "
-            "--url (ADMIN_URL) and --token-file (ADMIN_TOKEN_FILE)"
-        )
-    file = token_file or environ.get("ADMIN_TOKEN_FILE")
-    if not file:
-        raise WrongPlaceError(
-            "ADMIN_TOKEN_FILE is not set; needed with a URL: the file with the operator's token"
-        )
-    parts = urlsplit(chosen)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise WrongPlaceError(f"ADMIN_URL={chosen!r}: expected http://HOST:PORT or https://…")
-    return Place(None, chosen, _token(Path(file)))
-
-
-def _token(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            token = opened.read(MAX_TOKEN_BYTES).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "is not text in UTF-8"
-        raise WrongPlaceError(f"ADMIN_TOKEN_FILE={str(file)!r}: {why}") from error
-    if not token or not token.isascii() or not token.isprintable():
-        raise WrongPlaceError(f"ADMIN_TOKEN_FILE={str(file)!r}: expected a token in ASCII")
-    return token
-
 
 class _LocalConnection(http.client.HTTPConnection):
     """HTTP over a UNIX socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=ANSWER_S)
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(ANSWER_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
 class Client:
     """One proxy, which answers for all that share its state. Each request has its connection."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, answer_s: float = ANSWER_S) -> None:
+        """`answer_s`: seconds to wait for an answer."""
         self._place = place
+        self._answer_s = answer_s
 
     def get(self, resource: str, **query: Any) -> dict[str, Any]:
         """Return a resource; arguments that are None are left out. Raises ConsoleError."""
@@ -129,32 +73,63 @@ class Client:
             if after is None:
                 return
 
+    def events(self, topics: str, silence_s: float) -> EventStream:
+        """Open the stream of events of these topics. Raises ConsoleError.
+
+        `silence_s`: seconds without a byte after which the stream raises ConsoleError.
+        """
+        with ExitStack() as opened:
+            connection = self._connection(silence_s)
+            opened.callback(connection.close)
+            with self._faults(silence_s):
+                response = self._send(connection, "GET", _with("events", {"topics": topics}), None)
+                is_stream = response.status == HTTPStatus.OK
+                data = b"" if is_stream else response.read(MAX_ANSWER_BYTES)
+            if not is_stream:
+                self._answer(response.status, data)
+            opened.pop_all()
+            return EventStream(connection, response, self._place.name)
+
     def _ask(self, method: str, resource: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        with closing(self._connection(self._answer_s)) as connection, self._faults(self._answer_s):
+            response = self._send(connection, method, resource, body)
+            data = response.read(MAX_ANSWER_BYTES)
+        return self._answer(response.status, data)
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        resource: str,
+        body: dict[str, Any] | None,
+    ) -> http.client.HTTPResponse:
+        text = None if body is None else json.dumps(body)
+        path = urlsplit(self._place.url).path.rstrip("/") + API + resource
+        connection.request(method, path, text, self._headers())
+        return connection.getresponse()
+
+    @contextmanager
+    def _faults(self, timeout_s: float) -> Iterator[None]:
+        """Raise ConsoleError for faults of a connection."""
         place = self._place
         try:
-            with closing(self._connection()) as connection:
-                text = None if body is None else json.dumps(body)
-                path = urlsplit(place.url).path.rstrip("/") + API + resource
-                connection.request(method, path, text, self._headers())
-                response = connection.getresponse()
-                data = response.read(MAX_ANSWER_BYTES)
+            yield
         except TimeoutError as error:
-            raise ConsoleError(f"{place.name}: no answer within {ANSWER_S:.0f} s") from error
+            raise ConsoleError(f"{place.name}: no answer within {timeout_s:g} s") from error
         except OSError as error:
             raise ConsoleError(self._unreached(error)) from error
         except http.client.HTTPException as error:
             raise ConsoleError(f"{place.name}: this is no tessel-proxy: {error!r}") from error
-        return self._answer(response.status, data)
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         if self._place.control_socket is not None:
-            return _LocalConnection(self._place.control_socket)
+            return _LocalConnection(self._place.control_socket, timeout_s)
         parts = urlsplit(self._place.url)
         host, port = parts.hostname or "", parts.port
         if parts.scheme == "https":
             trust = ssl.create_default_context()
-            return http.client.HTTPSConnection(host, port, timeout=ANSWER_S, context=trust)
-        return http.client.HTTPConnection(host, port, timeout=ANSWER_S)
+            return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=trust)
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
@@ -163,13 +138,21 @@ class Client:
         return headers
 
     def _unreached(self, error: OSError) -> str:
-        why = error.strerror or str(error)
-        if self._place.control_socket is None:
-            return f"no proxy answers at {self._place.url}: {why}"
-        return (
-            f"no proxy answers at {self._place.name}: {why}; is it running, and are you its user "
-            "or root?"
-        )
+        name, path = self._place.name, self._place.control_socket
+        if path is None:
+            return f"no proxy answers at {name}: {error.strerror or error}"
+        match error:
+            case BlockingIOError():
+                why = "the proxy does not accept the connection: too many others wait"
+            case FileNotFoundError():
+                why = "no such socket; needed: the path that a running proxy has"
+            case ConnectionRefusedError():
+                why = "no proxy listens there any more; start it"
+            case PermissionError():
+                why = f"{reason(path, error)}; only the proxy's user and root may use it"
+            case _:
+                why = reason(path, error)
+        return f"no proxy answers at {name}: {why}"
 
     def _answer(self, status: int, data: bytes) -> dict[str, Any]:
         try:

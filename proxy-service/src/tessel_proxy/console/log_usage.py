@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tessel_proxy.console.client import ConsoleError
+from tessel_proxy.console.place import ConsoleError
 
 MAX_LINE: Final = 1 << 17
 """Bytes of one line. The proxy's have at most 64 KiB; a longer one is not the proxy's."""

@@ -1,72 +1,70 @@
-"""What `top` shows: a pure function of a snapshot and of the terminal's size."""
+"""What `top` draws: a pure function of its picture and of the terminal's size."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from tessel_proxy.console import views
+from tessel_proxy.console.live import Live, Order
 from tessel_proxy.console.tables import table
-from tessel_proxy.console.units import cut, moment, plain, rate
+from tessel_proxy.console.units import cut, lasted, moment, plain
 
 MAX_FAULTS: Final = 3
-"""Lines for proxies that are not ready, or did not answer."""
+"""Lines for a lost connection, and for proxies that are not ready or did not answer."""
+
+KEYS: Final = ", ".join(f"{each.key}: {each.title}" for each in Order)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the API answered at one moment. `now`: seconds since 1970."""
+def lines_of(live: Live, order: Order, now: float, columns: int, rows: int) -> list[str]:
+    """Return at most `rows` lines of at most `columns` columns: sums, faults, tunnels.
 
-    now: float
-    tunnels: Sequence[dict[str, Any]]
-    accounts: Sequence[dict[str, Any]]
-    proxies: Sequence[dict[str, Any]]
-    missing: Sequence[str] = ()
-    engine_away: bool = False
-
-
-def lines_of(snapshot: Snapshot, columns: int, rows: int) -> list[str]:
-    """Return at most `rows` lines of at most `columns` columns: sums, faults, busiest tunnels."""
-    head = [*_sums(snapshot), *_faults(snapshot)[:MAX_FAULTS], ""]
-    busiest = sorted(snapshot.tunnels, key=_bytes_per_s, reverse=True)
+    `now`: seconds since 1970.
+    """
+    head = [*_sums(live, now), *_faults(live, now)[:MAX_FAULTS], "", _listed(live, order)]
     left = max(0, rows - len(head) - 1)  # one line has the headings
-    shown = table(views.busy_tunnels(snapshot.now), busiest[:left], columns)
+    shown = table(views.busy_tunnels(now, order), live.busiest(order, left), columns)
     return [cut(line, columns) for line in (*head, *shown)][:rows]
 
 
-def _bytes_per_s(tunnel: dict[str, Any]) -> float:
-    return float(tunnel["bytes_from_device_per_s"] + tunnel["bytes_from_target_per_s"])
-
-
-def _sums(snapshot: Snapshot) -> list[str]:
-    def total(name: str) -> float:
-        return float(sum(tunnel[name] for tunnel in snapshot.tunnels))
-
-    refused: Counter[str] = Counter()
-    for account in snapshot.accounts:
-        refused.update(account["refused"])
-    from_device, from_target = total("bytes_from_device_per_s"), total("bytes_from_target_per_s")
-    opens = sum(account["opens_per_s"] for account in snapshot.accounts)
-    counted = (
-        f"processes {len(snapshot.proxies)}  accounts {len(snapshot.accounts)}  "
-        f"tunnels {len(snapshot.tunnels)}  open {total('open_substreams'):.0f}"
+def _sums(live: Live, now: float) -> list[str]:
+    title = f"tessel-proxy top  {moment(now)}  q: quit"
+    if live.totals is None or live.proxies is None:
+        return [title, "waiting for the proxy"]
+    totals = live.totals
+    from_devices, from_targets = (
+        totals[f"bytes_from_{each}_per_s"] for each in ("device", "target")
     )
+    accounts = {row["account"] for row in live.tunnels.values()} - {None}
+    open_now = f"tunnels {totals['tunnels']}  open {totals['substreams']}"
+    moved = f"from devices {from_devices}  from targets {from_targets}"
     return [
-        f"tessel-proxy top  {moment(snapshot.now)}  q: quit",
-        counted,
-        f"from devices {rate(from_device)}  from targets {rate(from_target)}  opens {opens:.1f}/s",
-        f"refused: {views.counts(refused)}",
+        title,
+        f"processes {len(live.proxies['proxies'])}  accounts {len(accounts)}  {open_now}",
+        f"{moved}  opens {totals['opens_per_s']:.1f}/s",
+        f"refused in the last hour: {views.counts(live.refusals.counts(now))}",
     ]
 
 
-def _faults(snapshot: Snapshot) -> list[str]:
-    lines = ["the engine is away"] if snapshot.engine_away else []
-    lines += [f"no answer: {plain(name)}" for name in snapshot.missing]
+def _faults(live: Live, now: float) -> list[str]:
+    lines = []
+    if live.lost is not None:
+        since, why = live.lost
+        lines.append(f"connection lost {lasted(now - since)} ago, trying again: {plain(why)}")
+    if live.proxies is None:
+        return lines
+    if live.proxies["engine"]["away"]:
+        lines.append("the engine is away")
+    lines += [f"no answer: {plain(name)}" for name in live.proxies["missing"]]
     lines += [
         f"{plain(each['member'])} is not ready: {plain('; '.join(each['obstacles']))}"
-        for each in snapshot.proxies
+        for each in live.proxies["proxies"]
         if not each["ready"]
     ]
     return lines
+
+
+def _listed(live: Live, order: Order) -> str:
+    """Say how the list is sorted, and whether it has all tunnels."""
+    known, total = len(live.tunnels), live.totals["tunnels"] if live.totals else 0
+    partial = f", {known:,} of {total:,}" if 0 < known < total else ""
+    return f"tunnels by {order.title}{partial} (keys: {KEYS})"

@@ -17,11 +17,15 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, and how a cell is made of a row. Numbers are aligned to the right."""
+    """A column: its heading, and how a cell is made of a row. Numbers are aligned to the right.
+
+    `dropped`: which columns a narrow terminal does without, first 1, then 2, and so on; 0: never.
+    """
 
     heading: str
     cell: Callable[[Row], str]
     is_number: bool = False
+    dropped: int = 0
 
 
 def field(heading: str, name: str) -> Column:
@@ -37,21 +41,23 @@ def number(heading: str, cell: Callable[[Row], str]) -> Column:
 def table(columns: Sequence[Column], rows: Sequence[Row], columns_wide: int | None) -> list[str]:
     """Return the lines of a table, with its headings.
 
-    `columns_wide`: columns of the terminal; the widest texts are shortened for it, and what is
-    still too long is cut. None: no limit.
+    `columns_wide`: columns of the terminal; the widest texts are shortened for it, columns that
+    may be dropped are, and what is still too long is cut. None: no limit.
     """
     cells = [[each.cell(row) for each in columns] for row in rows]
     headings = [each.heading for each in columns]
     widths = [max(map(width, texts)) for texts in zip(headings, *cells, strict=True)]
     if columns_wide is not None:
         _shrink(widths, columns, columns_wide)
+        if _total(widths) > columns_wide and any(each.dropped for each in columns):
+            return table(_without_one(columns), rows, columns_wide)
     lines = [_line(columns, widths, each) for each in (headings, *cells)]
     return lines if columns_wide is None else [cut(each, columns_wide) for each in lines]
 
 
 def _shrink(widths: list[int], columns: Sequence[Column], columns_wide: int) -> None:
     """Take columns from the widest texts until all fit, or each is as narrow as allowed."""
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - columns_wide
+    excess = _total(widths) - columns_wide
     texts = [place for place, each in enumerate(columns) if not each.is_number]
     while excess > 0 and texts:
         widest = max(texts, key=lambda place: widths[place])
@@ -59,6 +65,16 @@ def _shrink(widths: list[int], columns: Sequence[Column], columns_wide: int) -> 
             return
         widths[widest] -= 1
         excess -= 1
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _without_one(columns: Sequence[Column]) -> list[Column]:
+    """Return the columns without the one that is dropped first."""
+    first = min((each for each in columns if each.dropped), key=lambda each: each.dropped)
+    return [each for each in columns if each is not first]
 
 
 def _line(columns: Sequence[Column], widths: Sequence[int], texts: Sequence[str]) -> str:

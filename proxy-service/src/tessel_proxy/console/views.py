@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
+from tessel_proxy.console.live import COUNTS, Order
 from tessel_proxy.console.tables import Column, Row, field, number
 from tessel_proxy.console.units import NOTHING, lasted, moment, plain, rate, size
 
@@ -40,16 +42,19 @@ def tunnels(now: float) -> list[Column]:
     ]
 
 
-def busy_tunnels(now: float) -> list[Column]:
-    """Return the columns of tunnels in `top`."""
+def busy_tunnels(now: float, order: Order) -> list[Column]:
+    """Return the columns of tunnels in `top`: sorted by bytes it shows sums, otherwise rates."""
+    if order is Order.BYTES:
+        moved = [_bytes("FROM DEVICE", COUNTS[0]), _bytes("FROM TARGET", COUNTS[1])]
+    else:
+        moved = [_rate("FROM DEVICE", COUNTS[2]), _rate("FROM TARGET", COUNTS[3])]
     return [
-        field("ID", "id"),
+        replace(field("ID", "id"), dropped=2),
         field("ACCOUNT", "account"),
         field("DEVICE", "device"),
-        _since(now),
-        _count("OPEN", "open_substreams"),
-        _rate("FROM DEVICE", "bytes_from_device_per_s"),
-        _rate("FROM TARGET", "bytes_from_target_per_s"),
+        replace(_since(now), dropped=1),
+        replace(_count("OPEN", "open_substreams"), dropped=3),
+        *moved,
     ]
 
 

@@ -69,8 +69,9 @@ class FleetSettings(Settings):
     control_socket: Path | None = setting(
         "CONTROL_SOCKET",
         "",
-        "path of a UNIX socket for the commands `upgrade`, `end-tunnels` and `check-tokens`, which "
-        "only the proxy's user and root can use; `upgrade` needs WORKERS above 1; unset: no "
-        "socket, only SIGUSR2 begins an upgrade, and the other commands need FLEET_URL",
+        "path of a UNIX socket for the operator's commands, such as `tunnels`, `end` and "
+        "`upgrade`, which only the proxy's user and root can use; `upgrade` needs WORKERS above "
+        "1; unset: no socket, only SIGUSR2 begins an upgrade, and the other commands need --url "
+        "and the operator's token",
         optional(socket_path),
     )

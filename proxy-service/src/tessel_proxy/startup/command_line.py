@@ -33,36 +33,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"%(prog)s {version('tessel-proxy')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve devices until SIGTERM (this is the default)")
-    commands.add_parser(
-        "upgrade",
-        help="start the workers of a running proxy anew, from the code that is installed now",
-        description="Ask the supervisor at CONTROL_SOCKET to start new workers on the same "
-        "sockets. When they serve, the former ones drain for DRAIN_S. If they do not, the former "
-        "ones stay, and the exit code is 1.",
-    )
     worker = commands.add_parser("worker")  # no help: only the supervisor calls it
     worker.add_argument("--number", type=int, required=True)
     worker.add_argument("--member", default="worker")  # a supervisor of before does not name it
     worker.add_argument("--sockets", required=True)
     worker.add_argument("--listening", action="append", default=[])
-    ending = commands.add_parser(
-        "end-tunnels",
-        help="end the tunnels of an account, or of one of its devices, on all proxies",
-        description="Tell all proxies at FLEET_URL or, if that is not set, the one at "
-        "CONTROL_SOCKET, and print which processes have done it within half a second; those of a "
-        "fleet that have not will when they can be reached, within an hour. The exit code is then "
-        "1. The devices may connect again.",
-    )
-    ending.add_argument("account", metavar="ACCOUNT")
-    ending.add_argument("device", metavar="DEVICE", nargs="?")
-    checking = commands.add_parser(
-        "check-tokens",
-        help="let all proxies check the tokens of open tunnels now",
-        description="After a token was revoked: let all proxies read changed files of tokens, and "
-        "check the tokens of this account, or of all, again now. They are told as by end-tunnels, "
-        "and the results are printed as there.",
-    )
-    checking.add_argument("account", metavar="ACCOUNT", nargs="?")
     add_commands(commands)
     commands.add_parser("check-config", help="print the settings in effect, or all their faults")
     make = commands.add_parser(

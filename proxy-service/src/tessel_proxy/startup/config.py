@@ -107,17 +107,9 @@ class Config(
         )
 
     @classmethod
-    def for_control(cls, environ: Mapping[str, str]) -> Self:
-        """Return a Config with the settings of upgrade only; raises ConfigError if faulty."""
-        return cls.some_from_env(environ, "control_socket")
-
-    @classmethod
     def for_telling(cls, environ: Mapping[str, str]) -> Self:
-        """Return a Config with the settings of the ways to proxies; raises ConfigError if faulty.
-
-        These are the control socket of one host, and the engine of a fleet.
-        """
-        return cls.some_from_env(environ, "control_socket", *EngineSettings.table())
+        """Return a Config with the settings of the engine only; raises ConfigError if faulty."""
+        return cls.some_from_env(environ, *EngineSettings.table())
 
     @classmethod
     def for_tokens(cls, environ: Mapping[str, str]) -> Self:

@@ -1,7 +1,4 @@
-"""The commands that tell running proxies something: `end-tunnels` and `check-tokens`.
-
-With FLEET_URL they tell all proxies of the fleet, else the one at CONTROL_SOCKET.
-"""
+"""Notifies all proxies of a fleet through its engine, for `end-tunnels` and `check-tokens`."""
 
 from __future__ import annotations
 
@@ -13,7 +10,6 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from tessel_proxy.fleet import Confirmations, Notice
-from tessel_proxy.fleet.control import tell
 from tessel_proxy.fleet.shared import fleet_engine
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.run import IReactor
@@ -28,23 +24,14 @@ CONNECT_S: Final = 5.0
 LOOK_S: Final = 0.02
 
 
-def tell_proxies(notice: Notice, environ: Mapping[str, str], reactor: IReactor) -> Confirmations:
-    """Tell all proxies that can be reached; return which have acted. Blocks until then.
+def tell_fleet(notice: Notice, environ: Mapping[str, str], reactor: IReactor) -> Confirmations:
+    """Notify all proxies of the fleet at FLEET_URL; return which have acted. Blocks until then.
 
-    Raises ConfigError, also if no way to a proxy is set; EngineError and ControlError.
+    Raises ConfigError, also without FLEET_URL, and EngineError.
     """
-    config = Config.for_telling(environ)
-    engine = fleet_engine(config, reactor)
-    if engine is not None:
-        return _tell_fleet(engine, notice, reactor)
-    if config.control_socket is not None:
-        return tell(config.control_socket, notice)
-    raise ConfigError(
-        ["FLEET_URL and CONTROL_SOCKET are not set; needed: one of them, as the proxies have it"]
-    )
-
-
-def _tell_fleet(engine: ValkeyEngine, notice: Notice, reactor: IReactor) -> Confirmations:
+    engine = fleet_engine(Config.for_telling(environ), reactor)
+    if engine is None:
+        raise ConfigError(["FLEET_URL is not set; needed: the engine of the fleet"])
     results: list[Confirmations | Failure] = []
     telling = Deferred.fromCoroutine(_tell(engine, notice, reactor))
     telling.addBoth(results.append)
@@ -65,10 +52,3 @@ async def _tell(engine: ValkeyEngine, notice: Notice, reactor: Any) -> Confirmat
         return await engine.publish(notice)
     finally:
         engine.stop()
-
-
-def confirmed_text(done: Confirmations) -> str:
-    """Return the confirmations for the operator."""
-    lines = [f"{len(done.confirmed)} of {len(done.confirmed) + len(done.missing)} have acted"]
-    lines += [f"not confirmed: {name}" for name in sorted(done.missing)]
-    return "\n".join(lines)

@@ -3,61 +3,19 @@
 import gzip
 import io
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import ThreadingMixIn, UnixStreamServer
+import re
 
 import pytest
 
-from support.page.stand_in_api import account, proxy, tunnel
-from tessel_proxy.console import ConsoleError, Screen, add_commands, run
-from tessel_proxy.console.client import WrongPlaceError
+from support.console.api import LocalApi, UrlApi
+from support.page.stand_in_api import account, tunnel
+from tessel_proxy.console import ConsoleError, Screen, WrongPlaceError, add_commands, run
 from tessel_proxy.console.log_usage import summed
-from tessel_proxy.console.screen import Snapshot, lines_of
 from tessel_proxy.console.tables import field, table
 from tessel_proxy.console.units import cut, lasted, size, width
 from tessel_service_kit.command_line import CommandParser
 
 SPREAD = {"confirmed": ["edge-1/a"], "missing": []}
-
-
-@contextmanager
-def serving(server):
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-class LocalServer(ThreadingMixIn, UnixStreamServer):
-    pass
-
-
-def api(answers, asked):
-    class Answers(BaseHTTPRequestHandler):
-        def address_string(self):
-            return "local"
-
-        def log_message(self, *_):
-            pass
-
-        def do_GET(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked.append((self.command, self.path, json.loads(body) if body else None))
-            resource = self.path.partition("?")[0].removeprefix("/api/v1/")
-            answer = answers.get(f"{self.command} {resource}")
-            self.send_response(404 if answer is None else 200)
-            self.end_headers()
-            self.wfile.write(b"nothing" if answer is None else json.dumps(answer).encode())
-
-        do_POST = do_DELETE = do_GET
-
-    return Answers
 
 
 @pytest.fixture
@@ -68,10 +26,9 @@ def command(tmp_path):
         parser = CommandParser()
         add_commands(parser.add_subparsers(dest="command"))
         out, errors = io.StringIO(), io.StringIO()
-        ran.asked = []
         path = tmp_path / "control"
-        path.unlink(missing_ok=True)
-        with serving(LocalServer(str(path), api(answers, ran.asked))):
+        with LocalApi(path, answers) as api:
+            ran.asked = api.asked
             screen = Screen(out, errors, columns, ask)
             code = run(parser.parse_args(words), {"CONTROL_SOCKET": str(path)}, screen)
         return code, out.getvalue(), errors.getvalue()
@@ -119,7 +76,7 @@ def test_end_asks_for_the_reason_and_says_who_confirmed(command):
 
 
 def test_end_without_a_reason_and_a_person_is_refused(command):
-    with pytest.raises(WrongPlaceError, match="--reason is missing"):
+    with pytest.raises(WrongPlaceError, match="the reason is missing; add --reason TEXT"):
         command({}, "end", "--account", "kim")
 
 
@@ -132,11 +89,77 @@ def test_refuse_says_that_a_rule_ends_with_the_process(command):
     assert command.asked[0][2] == {"address": "192.0.2.0/24", "for_s": 43200, "reason": "floods"}
 
 
+REFUSE = ("refuse", "--account", "kim", "--reason", "stolen")
+RULE = {"id": "r1", "ended": 0, "kept": True, **SPREAD}
+
+
+@pytest.mark.parametrize("text", ["2099-12-24T18:00+01:00", "2099-12-24 17:00Z"])
+def test_refuse_until_a_date_and_time_with_its_zone(command, text):
+    until_at = 4_101_814_800.0
+    _, out, _ = command({"POST refused": RULE | {"until_at": until_at}}, *REFUSE, "--until", text)
+    assert command.asked[0][2]["until_at"] == until_at
+    assert out.startswith("refused until 2099-12-24 17:00 UTC\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("2099-12-24T18:00", "has no time zone; allowed: 2026-12-24T18:00\\+01:00"),
+        ("tomorrow", "'tomorrow'; allowed: 2026-12-24T18:00"),
+    ],
+)
+def test_a_time_without_zone_or_of_another_form_is_refused(command, capsys, text, why):
+    with pytest.raises(SystemExit):
+        command({}, *REFUSE, "--until", text)
+    assert re.search(why, capsys.readouterr().err.replace("\n", " "))
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--until", "2020-01-01T00:00Z"], "--until is in the past"),
+        (["--until", "2099-01-01T00:00Z", "--for", "1h"], "either --for, or --until"),
+    ],
+)
+def test_an_end_that_is_past_or_given_twice_is_refused(command, words, why):
+    with pytest.raises(WrongPlaceError, match=why):
+        command({}, *REFUSE, *words)
+
+
+@pytest.mark.parametrize("words", [("end-tunnels", "kim"), ("check-tokens", "kim")])
+def test_the_older_commands_say_how_many_have_acted(command, words):
+    answer = {"ended": 1, "confirmed": ["a"], "missing": ["b"]}
+    answers = {"POST end": answer, "POST check-tokens": answer}
+    code, out, errors = command(answers, *words)
+    assert (code, out) == (1, "1 of 2 have acted\n")
+    assert errors == "tessel-proxy: not confirmed by b\n"
+    assert command.asked[0][2]["account"] == "kim"
+
+
+def test_upgrade_asks_over_the_socket_and_not_by_url(command):
+    code, out, _ = command({"POST upgrade": {"upgraded": True}}, "upgrade")
+    assert (code, out) == (0, "upgraded: new workers serve, the former ones drain\n")
+    for words in (["--url", "http://127.0.0.1:9105"], ["--token-file", "token"]):
+        with pytest.raises(WrongPlaceError, match="only on the proxy's host"):
+            command({}, "upgrade", *words)
+
+
+def test_upgrade_without_a_socket_says_that_a_url_does_not_do():
+    parser = CommandParser()
+    add_commands(parser.add_subparsers(dest="command"))
+    with pytest.raises(WrongPlaceError, match="on the proxy's host only, not by URL"):
+        run(
+            parser.parse_args(["upgrade"]), {"ADMIN_URL": "http://127.0.0.1:1"}, Screen(*3 * [None])
+        )
+
+
 def test_a_missing_proxy_is_explained(tmp_path):
     parser = CommandParser()
     add_commands(parser.add_subparsers(dest="command"))
     place = {"CONTROL_SOCKET": str(tmp_path / "none")}
-    with pytest.raises(ConsoleError, match="is it running, and are you its user or root"):
+    with pytest.raises(
+        ConsoleError, match="no such socket; needed: the path that a"
+    ):
         run(parser.parse_args(["tunnels"]), place, Screen(io.StringIO(), io.StringIO(), 80))
 
 
@@ -145,12 +168,11 @@ def test_a_wrong_token_is_explained(tmp_path):
     add_commands(parser.add_subparsers(dest="command"))
     token = tmp_path / "token"
     token.write_text("secret\n")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), api({}, []))
-    words = ["tunnels", "--url", f"http://127.0.0.1:{server.server_port}"]
-    words += ["--token-file", str(token)]
     screen = Screen(io.StringIO(), io.StringIO(), 80)
-    with serving(server), pytest.raises(ConsoleError, match="token is not accepted"):
-        run(parser.parse_args(words), {}, screen)
+    with UrlApi({}) as api:
+        asked = parser.parse_args(["tunnels", "--url", api.url, "--token-file", str(token)])
+        with pytest.raises(ConsoleError, match="token is not accepted"):
+            run(asked, {}, screen)
 
 
 def closing_lines(text):
@@ -185,16 +207,6 @@ def test_usage_as_csv_holds_no_formula(command):
     rows = {"usage": [row | {"opens": 3, "tunnels": 4, "refusals": 5}], "next": None}
     _, out, _ = command({"GET usage": rows}, "usage", "--csv")
     assert out.splitlines()[1] == "2026-11-30,'=1+1,1,2,3,4,5"
-
-
-def test_top_fits_80_columns_and_shows_the_busiest_first():
-    rows = [tunnel(n, device="d" * 90, bytes_from_device_per_s=float(n)) for n in range(100)]
-    away = proxy("edge-2/b", ready=False, obstacles=["draining"])
-    lines = lines_of(Snapshot(2e9, rows, [account("anna")], [away]), 80, 24)
-    assert len(lines) == 24
-    assert max(map(width, lines)) <= 80
-    assert "edge-2/b is not ready: draining" in lines
-    assert "refused: TP1005 12, TP2005 1" in lines
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The control socket, and its client."""
+"""The control socket."""
 
 import json
 import socket
@@ -14,8 +14,8 @@ from twisted.internet.threads import deferToThread
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from tessel_proxy.fleet.control import ControlError, ControlPort, ask, tell
-from tessel_proxy.fleet.engine import Confirmations, DeviceMoved, TokensRevoked, TunnelsEnded
+from tessel_proxy.console import Client, ConsoleError, Place
+from tessel_proxy.fleet.control import ControlPort
 from tessel_proxy.monitoring.admin import Operator, operator_site
 
 
@@ -55,49 +55,10 @@ def control(path, api):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_request_is_sent_to_the_api_and_its_answer_returned(control, path, api):
-    answer = await deferToThread(ask, path, "POST", "end", {"account": "kim"}, 5.0)
+async def test_a_request_over_the_socket_reaches_the_api(control, path, api):
+    answer = await deferToThread(Client(Place(path)).post, "end", account="kim", device=None)
     assert answer == {"confirmed": ["a"], "missing": ["b"]}
     assert api.requests == [(b"POST", b"/api/v1/end", {"account": "kim"})]
-
-
-@pytest.mark.parametrize(
-    ("notice", "request_"),
-    [
-        (TokensRevoked(None), (b"check-tokens", {"account": None})),
-        (
-            TunnelsEnded("kim's shop", "a b", "why"),
-            (b"end", {"account": "kim's shop", "device": "a b", "reason": "why"}),
-        ),
-        (TunnelsEnded("é"), (b"end", {"account": "é", "device": None, "reason": "ended"})),
-    ],
-)
-@pytest_twisted.ensureDeferred
-async def test_a_notice_is_told_and_the_answer_says_who_has_acted(
-    control, path, api, notice, request_
-):
-    assert await deferToThread(tell, path, notice) == Confirmations(("a",), ("b",))
-    assert api.requests == [(b"POST", b"/api/v1/" + request_[0], request_[1])]
-
-
-def test_a_notice_between_processes_is_told_by_no_command(path):
-    with pytest.raises(ControlError, match="DeviceMoved is not told"):
-        tell(path, DeviceMoved("a", "b", "c"))
-
-
-@pytest_twisted.ensureDeferred
-async def test_the_text_of_an_error_is_the_reason(control, path, api):
-    api.answer = (409, b'{"error":{"code":"not_upgraded","message":"new worker 1 ended"}}')
-    with pytest.raises(ControlError, match="new worker 1 ended"):
-        await deferToThread(ask, path, "POST", "upgrade", None, 5.0)
-
-
-@pytest.mark.parametrize("answer", [b"", b"ok", b"{"])
-@pytest_twisted.ensureDeferred
-async def test_an_answer_of_something_else_is_reported(control, path, api, answer):
-    api.answer = (200, answer)
-    with pytest.raises(ControlError, match="no proxy of this version answers"):
-        await deferToThread(ask, path, "GET", "tunnels", None, 5.0)
 
 
 def test_only_the_owner_may_connect(control, path):
@@ -116,6 +77,11 @@ async def test_a_socket_that_was_left_behind_is_replaced_and_removed_at_the_end(
     port.start()
     await port.stop()
     assert not path.exists()
+
+
+def asked(path):
+    """Ask the proxy at this socket, and wait for its answer for a moment."""
+    return Client(Place(path), answer_s=0.1).post("upgrade")
 
 
 def why_it_cannot_listen(path):
@@ -137,8 +103,8 @@ def test_a_socket_whose_proxy_is_too_busy_to_accept_is_in_use_and_nobody_waits(p
         busy.listen(0)
         waiting.connect(str(path))
         assert "another proxy" in why_it_cannot_listen(path)
-        with pytest.raises(ControlError, match="too many others wait"):
-            ask(path, "POST", "upgrade", within_s=0.1)
+        with pytest.raises(ConsoleError, match="too many others wait"):
+            asked(path)
 
 
 def test_a_file_that_is_no_socket_is_not_replaced(path):
@@ -181,13 +147,13 @@ def test_a_proxy_that_does_not_answer_is_waited_for_with_a_limit(path):
     with socket.socket(socket.AF_UNIX) as busy:
         busy.bind(str(path))
         busy.listen(1)
-        with pytest.raises(ControlError, match=r"no answer within 0\.1 s"):
-            ask(path, "POST", "upgrade", within_s=0.1)
+        with pytest.raises(ConsoleError, match=r"no answer within 0\.1 s"):
+            asked(path)
 
 
 def test_without_a_proxy_the_command_says_what_is_missing(path):
-    with pytest.raises(ControlError, match=r"CONTROL_SOCKET=.*: no such socket"):
-        ask(path, "POST", "upgrade")
+    with pytest.raises(ConsoleError, match=r"CONTROL_SOCKET=.*: no such socket"):
+        asked(path)
     left_behind(path)
-    with pytest.raises(ControlError, match=r"CONTROL_SOCKET=.*: no proxy listens there"):
-        ask(path, "POST", "upgrade")
+    with pytest.raises(ConsoleError, match=r"CONTROL_SOCKET=.*: no proxy listens there"):
+        asked(path)

@@ -7,7 +7,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.threads import deferToThread
 
-from tessel_proxy.fleet.control import ControlError, ask, tell
+from tessel_proxy.console import Client, ConsoleError, Place
 from tessel_proxy.fleet.engine import Confirmations, TokensRevoked
 from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.valkey.health import EngineHealth
@@ -100,31 +100,36 @@ def running(service, tmp_path):
         pytest_twisted.blockon(Deferred.fromCoroutine(each.stop()))
 
 
+def checked(path):
+    """Send check-tokens over the control socket."""
+    return deferToThread(Client(Place(path)).post, "check-tokens", account="kim")
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_notice_over_the_control_socket_is_acted_on_and_confirmed(running, said):
-    done = await deferToThread(tell, running(), TokensRevoked("kim"))
-    assert (len(done.confirmed), done.missing) == (1, ())
+    done = await checked(running())
+    assert (len(done["confirmed"]), done["missing"]) == (1, [])
     assert said == ["service", TokensRevoked("kim")]
 
 
 @pytest_twisted.ensureDeferred
 async def test_a_notice_that_could_not_be_acted_on_is_not_confirmed(running, service):
     service.outcome = fail(NotActedError("cannot be read: AUTH_FILE"))
-    done = await deferToThread(tell, running(), TokensRevoked("kim"))
-    assert (done.confirmed, len(done.missing)) == ((), 1)
+    done = await checked(running())
+    assert (done["confirmed"], len(done["missing"])) == ([], 1)
 
 
 @pytest_twisted.ensureDeferred
 async def test_in_a_fleet_all_proxies_are_told(running, said):
-    done = await deferToThread(tell, running(Engine(said)), TokensRevoked("kim"))
-    assert done == Confirmations(("here", "there"), ())
+    done = await checked(running(Engine(said)))
+    assert done == {"confirmed": ["here", "there"], "missing": []}
     assert said == ["engine", "service"]
 
 
 @pytest_twisted.ensureDeferred
 async def test_one_process_says_that_it_cannot_be_upgraded(running):
-    with pytest.raises(ControlError, match="set WORKERS to 2 or more"):
-        await deferToThread(ask, running(), "POST", "upgrade")
+    with pytest.raises(ConsoleError, match="set WORKERS to 2 or more"):
+        await deferToThread(Client(Place(running())).post, "upgrade")
 
 
 @pytest_twisted.ensureDeferred
