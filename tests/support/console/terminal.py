@@ -56,7 +56,7 @@ class Terminal:
         self._read()
         frames = self.written.split(HOME)
         complete = [each for each in frames if END_OF_SCREEN in each]
-        return [CONTROL.sub("", each) for each in complete[-1].split("\r\n")] if complete else []
+        return CONTROL.sub("", complete[-1]).replace("\r", "").split("\n") if complete else []
 
     def shows(self, text):
         """Wait until a frame has this text; return its line."""

@@ -108,9 +108,9 @@ def test_a_proxy_that_went_is_said_and_the_list_is_live_again_when_it_is_back(op
     api.__exit__()
     terminal.shows("connection lost")
     terminal.shows("no proxy answers")
-    api.answers = answers_with(tunnel(4, device="new"))
+    api.answers = answers_with(tunnel(4, device="returned"))
     api.__enter__()
-    terminal.shows("new")
+    terminal.shows("returned")
     assert not any("lost" in line for line in terminal.lines)
 
 
