@@ -62,8 +62,8 @@ class EngineError(Exception):
 class Demand:
     """What one account has and wants on one member. `Totals` are the sums over all members.
 
-    `tunnels` and `substreams` are open now; the other fields are numbers per second, as
-    `tessel_proxy.fleet.demand` computes them: more than was used, if a limit held something back.
+    `tunnels` and `substreams` are open now; the other fields are numbers per second: more than was
+    used, if a limit held something back.
     """
 
     tunnels: int = 0
@@ -89,10 +89,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The answer to `admit`: whether the tunnel may open, and the totals of its account.
-
-    The totals include the tunnel, if it may open.
-    """
+    """The answer to `admit`: whether the tunnel may open, and the totals with it."""
 
     granted: bool
     totals: Totals

@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from tessel_proxy.fleet.engine import EngineError, Slice
-from tessel_proxy.fleet.sliced_quota import RETRY_S, SETTLE_S, USED_UP_S, SlicedQuota
+from tessel_proxy.fleet.sliced_quota import RETRY_S, SETTLE_S, SLICE_BYTES, USED_UP_S, SlicedQuota
 
 LIMIT, SLICE = 1000, 10  # 1 %
 EVEN = 250  # of 4 processes
