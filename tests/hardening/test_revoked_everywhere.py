@@ -72,8 +72,8 @@ def all_gone_within(seconds, devices):
         each.wait_until_gone(within=max(0.01, until - time.monotonic()))
 
 
-def still_there(device):
-    return device.authenticate(KIM) == {"authed": True}  # answered again, as it is accepted
+def still_there(device, token=KIM):
+    return device.authenticate(token) == {"authed": True}  # answered again, as it is accepted
 
 
 def test_check_tokens_ends_the_tunnels_of_a_revoked_token_on_all_hosts_within_a_second(
@@ -103,6 +103,19 @@ def test_check_tokens_reaches_a_device_that_has_moved_to_another_host(
     revoke("kim", accounts)
     assert tell(fleet(server), "check-tokens", "--table").returncode == 0
     newer.wait_until_gone(within=1.0)
+
+
+def test_a_sighup_on_one_host_ends_the_tunnels_of_a_removed_line_on_all_hosts_within_a_second(
+    host_with, server, device_of, accounts, settings
+):
+    hosts = host_with(WORKERS=2, **settings), host_with(**settings)
+    eventually(lambda: members(server) == 3)
+    of_kim = [*on_all_workers(hosts[0], device_of, KIM, {1, 2}), device_of(hosts[1], KIM)]
+    of_alex = [device_of(each, ALEX) for each in hosts]
+    revoke("kim", accounts)
+    hosts[0].reload()
+    all_gone_within(1.0, of_kim)
+    assert all(still_there(each, ALEX) for each in of_alex)
 
 
 @pytest.fixture(params=[1, 2])

@@ -7,7 +7,7 @@ set, compared with AUTH_HARDCODED.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -57,11 +57,21 @@ class ChosenAuthenticator:
     )
     secrets: tuple[ReadAgain, ...] = ()
     caches: tuple[CachingAuthenticator, ...] = ()
+    hardcoded: HardcodedAuthenticator | None = None
 
     def doubt(self) -> None:
         """Ask about all tokens again at their next check, whatever is remembered of them."""
         for each in self.caches:
             each.doubt()
+
+    def take_withdrawn(self) -> Collection[str]:
+        """Return the accounts that have lost a token at a reload since the last call."""
+        found: set[str] = set()
+        for each in (self.by_file, self.hardcoded):
+            if each is not None:
+                found |= each.withdrawn
+                each.withdrawn.clear()
+        return found
 
 
 def authenticator_for(
@@ -94,6 +104,7 @@ def authenticator_for(
         results,
         tuple(secrets),
         tuple(each for each in authenticators if isinstance(each, CachingAuthenticator)),
+        next((each for each in authenticators if isinstance(each, HardcodedAuthenticator)), None),
     )
 
 

@@ -30,11 +30,15 @@ class HardcodedAuthenticator:
     """
 
     def __init__(self, *tokens: str) -> None:
+        self._expected: list[bytes] = []
+        self.withdrawn: set[str] = set()  # accounts that have lost a token; the reader empties it
         self.use(tokens)
 
     def use(self, tokens: Iterable[str]) -> None:
         """Accept only these tokens from now on. Called at a reload of the settings."""
-        self._expected = [each.encode() for each in tokens]
+        former, self._expected = self._expected, [each.encode() for each in tokens]
+        if not set(former) <= set(self._expected):
+            self.withdrawn.add(ACCOUNT.name)
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         """Return a Deferred, fired already, with the account `hardcoded`, or Refused."""
@@ -74,6 +78,7 @@ class FileAuthenticator:
         self._digest = digest
         self._checks: SingleFlight[Account | Refused] = SingleFlight()
         self._accepted: dict[bytes, TokenLine] = {}  # never more than the file has lines
+        self.withdrawn: set[str] = set()  # as in HardcodedAuthenticator, of tokens that were used
         self.reload()
 
     @property
@@ -98,6 +103,9 @@ class FileAuthenticator:
     def _use(self, accounts: Accounts) -> None:
         self._accounts = accounts
         again = {key: accounts.again(line) for key, line in self._accepted.items()}
+        self.withdrawn |= {
+            line.account.name for key, line in self._accepted.items() if again[key] != line
+        }
         self._accepted = {key: line for key, line in again.items() if line}
         self._refused: BoundedMemory[Refused] = BoundedMemory(
             MAX_REFUSED

@@ -63,11 +63,15 @@ class NoticeActions:
 
     def _check_again(self, account: str | None) -> Deferred[None] | None:
         faulty = self._doubt()
+        self.check_tokens(account)
+        return fail(NotActedError(f"cannot be read: {', '.join(faulty)}")) if faulty else None
+
+    def check_tokens(self, account: str | None) -> None:
+        """Check the tokens of an account's open tunnels now; None: of all tunnels."""
         for tunnel in list(self._tunnels.all):
             owner = tunnel.owner
             if owner is not None and account in (None, owner.account):
                 tunnel.check_again()
-        return fail(NotActedError(f"cannot be read: {', '.join(faulty)}")) if faulty else None
 
     def _end(self, command: TunnelsEnded) -> None:
         said = Refused(Reason.ENDED, True, command.reason)

@@ -6,7 +6,7 @@ device -> TCP -> TLS -> TunnelProtocol -> Session -> Outbound -> target
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import SystemRandom
 
 from twisted.application.service import Service
@@ -60,6 +60,7 @@ from tessel_proxy.startup.stopping import (
     wait_for_load_balancers,
     wait_while,
 )
+from tessel_proxy.startup.withdrawing import WithdrawnTokens
 from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.opening import Opener
@@ -112,6 +113,7 @@ class ProxyService(Service):
         log_dropped: Callable[[], int] = lambda: 0,
         token_service: ResultListener | None = None,
         doubt: Callable[[], None] = lambda: None,
+        take_withdrawn: Callable[[], Collection[str]] = frozenset,
         descriptors: int = PLENTY,
         place: Place | None = None,
         fleet: Fleet | None = None,
@@ -135,6 +137,8 @@ class ProxyService(Service):
             token_service: reports each answer of the token service, on which readiness depends;
                 None: no token service.
             doubt: makes the authenticator forget that it has checked tokens lately.
+            take_withdrawn: returns the accounts that have lost a token at a reload since its last
+                call.
             descriptors: how many files and sockets the process may have open.
             place: of a worker, with the sockets that it inherits; None: a proxy of one process.
             fleet: the state that other processes share with this one; None: there are none.
@@ -181,7 +185,10 @@ class ProxyService(Service):
         tunnels = TunnelRegistry()
         self._doubt = doubt
         self.refusing = Refusing(tunnels, wall_time)
-        self.hear: Hear = NoticeActions(tunnels, self._doubt_tokens, self.refusing).hear
+        actions = NoticeActions(tunnels, self._doubt_tokens, self.refusing)
+        self.hear: Hear = actions.hear
+        engine = None if fleet is None else fleet.engine
+        self._withdrawn = WithdrawnTokens(take_withdrawn, actions.check_tokens, engine, reactor)
         self._member = (
             None
             if fleet is None
@@ -285,6 +292,7 @@ class ProxyService(Service):
     def _reloaded(self, name: str) -> None:
         if name in TOKEN_SOURCES:
             self._shared.penalties.forget_wrong()
+            self._withdrawn.reloaded()
 
     def _doubt_tokens(self) -> Sequence[str]:
         faulty = self._reloader.load_changed(TOKEN_SOURCES)
@@ -345,8 +353,12 @@ class ProxyService(Service):
         self._ports.log()
 
     def reload(self) -> None:
-        """Reload all files, changed or not. A faulty file leaves its former content in use."""
+        """Reload all files, changed or not. A faulty file leaves its former content in use.
+
+        The other processes are told of tokens that are no longer in a file.
+        """
         self._reloader.reload_all()
+        self._withdrawn.tell()
 
     def stopService(self) -> Deferred[None]:
         """Stop the proxy; the Deferred fires when all is closed.

@@ -136,6 +136,7 @@ def _proxy(
         log_dropped=log_dropped,
         token_service=ready.chosen.token_service,
         doubt=ready.chosen.doubt,
+        take_withdrawn=ready.chosen.take_withdrawn,
         descriptors=raise_descriptors(_processes(config)),
         place=place,
         fleet=fleet,

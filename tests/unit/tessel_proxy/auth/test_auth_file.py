@@ -12,7 +12,13 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.threadpool import ThreadPool
 
-from tessel_proxy.auth import Account, AuthUnavailableError, FileAuthenticator, Refused
+from tessel_proxy.auth import (
+    Account,
+    AuthUnavailableError,
+    FileAuthenticator,
+    HardcodedAuthenticator,
+    Refused,
+)
 from tessel_proxy.auth import account_file as module
 from tessel_proxy.auth.account_file import MAX_FAULTS, MAX_RECIPES, load_accounts, read_accounts
 from tessel_proxy.auth.hashing import AT_ONCE, MAX_WAITING, HashingQueue, reactor_threads
@@ -303,6 +309,23 @@ def test_who_is_known_needs_no_computation_after_a_reload_that_keeps_the_line(tm
     filed.by_file.reload()
     assert (filed.ask("of kim"), filed.ask("of robin")) == (Account("kim"), Account("robin"))
     assert filed.hashed == hashed
+
+
+def test_accounts_whose_used_tokens_are_gone_or_given_away_are_told_once(tmp_path):
+    filed = Filed(tmp_path, *(line(each, each) for each in ("kim", "alex", "sam", "unused")))
+    for each in ("kim", "alex", "sam"):
+        filed.ask(each)
+    filed.write(line("kim", "kim"), line("kim", "alex"))
+    filed.by_file.reload()
+    assert filed.by_file.withdrawn == {"alex", "sam"}
+
+
+def test_the_shared_account_is_told_when_one_of_its_tokens_is_gone():
+    shared = HardcodedAuthenticator("old", "new")
+    shared.use(["old", "new", "newer"])
+    assert not shared.withdrawn
+    shared.use(["new"])
+    assert shared.withdrawn == {"hardcoded"}
 
 
 def test_a_reload_does_not_make_those_who_are_known_wait_behind_those_who_guess(tmp_path):
