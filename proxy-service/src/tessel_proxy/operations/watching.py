@@ -105,7 +105,7 @@ class Watching:
                 "id": self._inventory.id_of(record),
                 "outcome": outcome.value,
                 "error": outcome.error and outcome.error.value,
-                "why": "",
+                "why": record.why,
             }
             for record, outcome in seen.mailbox.closed
         ]

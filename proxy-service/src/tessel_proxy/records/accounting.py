@@ -83,6 +83,7 @@ class TunnelRecord:
     accepted: bool = False  # its token
     features: frozenset[str] = frozenset()  # that both ends support
     refused: int = 0  # tunnel or substreams, to its account
+    why: str = ""  # it ended: the operator's words, or how the connection closed
 
     def __post_init__(self) -> None:
         self.witness.tunnel_opened(self)
@@ -136,12 +137,13 @@ class TunnelRecord:
         Args:
             now: the time on the proxy's clock, in seconds.
             outcome: how the tunnel ended.
-            why: the reason why the connection closed, in words.
+            why: the reason why the connection closed, in words; the operator's own come first.
         """
+        self.why = self.why or why
         self.witness.tunnel_closed(self, outcome)
         is_worth_a_line = self.substreams or (self.account and outcome not in _REFUSED_ACCOUNTS)
         lines = EVERY_LINE if is_worth_a_line else self.lines
-        log_lines.tunnel_closed(self, lines, now - self.started_at, outcome, why)
+        log_lines.tunnel_closed(self, lines, now - self.started_at, outcome, self.why)
 
 
 class ReplacedError(Exception):

@@ -225,8 +225,11 @@ class Session:
 
     def dismiss(self, said: Refused, outcome: TunnelOutcome) -> None:
         """End the tunnel; a device whose token was accepted is told why."""
+        if self._state is SessionState.CLOSED:
+            return
         if self._authenticated is not None and self._state is SessionState.OPEN:
             self._authenticated.tell(said)
+        self._record.why = said.message
         self._end(outcome)
 
     def abort(self) -> None:
@@ -357,6 +360,7 @@ class Session:
     def _turn_owner_away(self, hello: Hello, turned_away: TurnedAway) -> None:
         self._record.account = turned_away.account.name
         self._record.device = hello.device
+        self._record.why = turned_away.said.message
         self._record.log_refused(turned_away.why)
         self._tunnel.message(encode_answer(turned_away.said, hello))
         self._end(TunnelOutcome(turned_away.why.value))  # both tables have these codes

@@ -10,6 +10,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs
 
 from lab.waiting import eventually
 from support.operators_place import FEATURES, NOW, TOKEN, Place
@@ -68,6 +69,29 @@ async def test_an_ended_tunnel_tells_its_device_why(place, device):
     assert place.stage.heard[-1]["message"] == "bed time"
     assert (await place.ask("DELETE", f"tunnels/{row['id']}?reason=again"))[0] == 404
     assert (await place.ask("GET", "tunnels/other-1"))[0] == 404
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_watches_and_the_log_are_told_why_a_tunnel_was_ended(place, device):
+    row = (await place.ask("GET", "tunnels"))[1]["tunnels"][0]
+    look = lambda: place.operations.answer("look", {"watcher": "w", "tunnels": []})["tunnels"]  # noqa: E731
+    look()
+    await place.ask("DELETE", f"tunnels/{row['id']}?reason=bed%20time")
+    with capturedLogs() as lines:
+        place.stage.pump()
+    (closed,) = look()["closed"]
+    assert (closed["outcome"], closed["why"]) == ("ended_by_operator", "bed time")
+    (line,) = [each for each in lines if each.get("event") == "tunnel_closed"]
+    assert line["why"] == "bed time"
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_watches_is_told_how_a_lost_tunnel_was_lost(place, device):
+    look = lambda: place.operations.answer("look", {"watcher": "w", "tunnels": []})["tunnels"]  # noqa: E731
+    look()
+    place.stage.device.abortConnection()
+    place.stage.pump()
+    assert look()["closed"][0]["why"] == "the connection broke"
 
 
 @pytest_twisted.ensureDeferred
