@@ -145,6 +145,33 @@ def test_commands_are_audited(proxy, operator, lamp):
     assert line["address"] == "127.0.0.1"
 
 
+def audited(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_commands_are_audited_in_a_file_of_their_own(proxy_with, tmp_path, workers):
+    path = tmp_path / "audit.log"
+    settings = {"WORKERS": workers, "ADMIN_PORT": 0, "ADMIN_TOKEN": TOKEN, "LOG_FORMAT": "json"}
+    operator = Operator(proxy_with(AUDIT_LOG_FILE=path, **settings))
+    operator.post("end", account="a", reason="one")
+    (line,) = eventually(lambda: audited(path))
+    assert (line["command"], line["reason"], line["result"]) == ("end", "one", "ok")
+    path.rename(path.with_name("older"))
+    operator.refused("POST", "end", {"account": "a"})
+    (line,) = eventually(lambda: path.exists() and audited(path))
+    assert (line["result"], line["status"]) == ("refused", 400)
+
+
+def test_the_audit_is_in_the_log_if_its_file_cannot_be_opened(proxy_with, tmp_path):
+    proxy = proxy_with(AUDIT_LOG_FILE=tmp_path / "no" / "audit", ADMIN_PORT=0, ADMIN_TOKEN=TOKEN)
+    proxy.expected_faults = ["audit_not_written"]
+    Operator(proxy).post("end", account="a", reason="one")
+    assert eventually(lambda: proxy.log.events("audit"))[0]["reason"] == "one"
+    (line,) = proxy.log.events("audit_not_written")
+    assert line["error"] == "TP3042"
+
+
 @pytest.mark.parametrize(
     ("method", "resource", "body", "status"),
     [

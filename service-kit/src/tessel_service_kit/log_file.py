@@ -24,13 +24,20 @@ class FileOutput(LineOutput):
     new file of this name. No signal is needed.
     """
 
-    def __init__(self, path: Path, max_bytes: int, report: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int,
+        report: Callable[[int], str],
+        lost: Callable[[str], object] = lambda _line: None,
+    ) -> None:
         """Open the file for appending.
 
         Args:
             path: the file; older ones get `.1` to `.4` appended.
             max_bytes: size at which the file is renamed and a new one begun.
             report: returns the log line about a number of dropped lines.
+            lost: called with each dropped line, mostly in the output's thread.
 
         Raises:
             OSError: the file cannot be opened.
@@ -38,7 +45,7 @@ class FileOutput(LineOutput):
         self._path = path
         self._max_bytes = max_bytes
         self._file = _opened(path)
-        super().__init__(self._file, report)
+        super().__init__(self._file, report, lost=lost)
 
     def _written_of(self, text: memoryview) -> int:
         size = self._size()

@@ -101,18 +101,24 @@ def format_setting() -> LogFormat:
     )
 
 
-def file_output(path: Path, max_bytes: int, form: LogFormat) -> FileOutput:
+def file_output(
+    path: Path,
+    max_bytes: int,
+    form: LogFormat,
+    lost: Callable[[str], object] = lambda _line: None,
+) -> FileOutput:
     """Open a log file for begin_logging.
 
     Args:
         path: the file.
         max_bytes: size at which the file is rotated.
         form: the format, used for the line that reports dropped lines.
+        lost: called with each dropped line, mostly in the output's thread.
 
     Raises:
         OSError: the file cannot be opened.
     """
-    return FileOutput(path, max_bytes, partial(_dropped_record, form, str(path)))
+    return FileOutput(path, max_bytes, partial(_dropped_record, form, str(path)), lost)
 
 
 def begin_logging(

@@ -53,15 +53,22 @@ class LineOutput:
     """
 
     def __init__(
-        self, descriptor: int | None, report: Callable[[int], str], encoding: str = "utf-8"
+        self,
+        descriptor: int | None,
+        report: Callable[[int], str],
+        encoding: str = "utf-8",
+        *,
+        lost: Callable[[str], object] = lambda _line: None,
     ) -> None:
         """Use a descriptor; None: drop all lines, because the stream was closed at the start.
 
-        `report` returns the log line about a number of dropped lines. The thread calls it, too.
+        `report` returns the log line about a number of dropped lines; `lost` is called with each
+        dropped line. The thread calls both, too, and holds the lock of this output.
         """
         self.dropped = 0  # lines since the start
         self._descriptor = descriptor
         self._report = report
+        self._lost_line = lost
         self._encoding = encoding
         self._lines: deque[_Line] = deque()
         self._held = 0  # bytes of lines that wait or are being written
@@ -110,6 +117,9 @@ class LineOutput:
     def _drop(self, lines: Sequence[_Line]) -> None:
         self._lost += sum(each.lost or each.count for each in lines)
         self.dropped += sum(each.count for each in lines if not each.lost)
+        for each in lines:
+            if not each.lost:
+                self._lost_line(each.data.decode(self._encoding, "replace"))
 
     def _wake(self) -> None:
         if self._thread is None:

@@ -38,10 +38,12 @@ class SingleProcess:
         settings: Config,
         engine: ValkeyEngine | None,
         kept: KeptRules,
+        *,
+        audit: Audit,
     ) -> None:
         """`engine`: the state that other hosts share with this one; None: there are none.
 
-        `kept`: the operator's rules at the start.
+        `kept`: the operator's rules at the start. `audit` gets a line for each command.
         """
         self._service = service
         self._reactor = reactor
@@ -56,7 +58,7 @@ class SingleProcess:
         control = None
         if service.operated is not None:
             desk = desk_of(service.operated.operations, self.keeping, engine, _no_upgrade)
-            self._operator = operator_ports(settings, desk, reactor, Audit())
+            self._operator = operator_ports(settings, desk, reactor, audit)
             control = self._operator.control
             if self._operator.admin is not None:
                 add_operator(service.admin_site, self._operator.admin)

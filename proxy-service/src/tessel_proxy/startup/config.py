@@ -25,6 +25,8 @@ from tessel_service_kit.parsers import integer, optional, seconds
 from tessel_service_kit.settings import SecretFile, setting
 from tessel_service_kit.texts import cleaned
 
+MIB: Final = 1024 * 1024
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(
@@ -57,7 +59,7 @@ class Config(
         "LOG_FILE_MIB",
         "10",
         "size in MiB at which LOG_FILE is renamed to .1, .1 to .2 and so on; the newest five files "
-        "are kept",
+        "are kept; the same for AUDIT_LOG_FILE",
         integer(1, 1_000_000),
     )
 
@@ -69,6 +71,11 @@ class Config(
         """
         config, faults = cls.read_only(environ, cls.table())
         return config, faults + _authenticator_faults(environ) + _pair_faults(config)
+
+    @property
+    def log_file_bytes(self) -> int:
+        """The size at which a log file is rotated."""
+        return self.log_file_mib * MIB
 
     @property
     def has_authenticator(self) -> bool:
@@ -128,7 +135,14 @@ SETTINGS: Final = tuple(Config.table().values())
 
 def _pair_faults(config: Config) -> list[str]:
     """Return the faults of settings that exclude or need each other."""
-    return [*_port_faults(config), *_revocation_faults(config)]
+    return [*_port_faults(config), *_revocation_faults(config), *_audit_faults(config)]
+
+
+def _audit_faults(config: Config) -> list[str]:
+    file = config.audit_log_file
+    if file is None or config.log_file is None or file.absolute() != config.log_file.absolute():
+        return []
+    return [f"AUDIT_LOG_FILE='{file}' is LOG_FILE, too; allowed: another file, or none"]
 
 
 def _revocation_faults(config: Config) -> list[str]:

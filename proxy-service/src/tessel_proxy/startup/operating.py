@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from tessel_proxy.fleet.supervisor import Supervisor
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.monitoring.admin import Operator, operator_site
 from tessel_proxy.monitoring.api import Access, Audit, Desk, EventStreams, OperatorApi
+from tessel_proxy.monitoring.api.audit import audit_file, not_written
 from tessel_proxy.monitoring.api.desk import Engine
 from tessel_proxy.monitoring.ledger import Ledger
 from tessel_proxy.monitoring.readiness import HasObstacles
@@ -133,6 +135,20 @@ class OperatorPorts:
         """End all streams of events."""
         for each in self.events:
             each.stop()
+
+
+def audit_of(config: Config) -> Audit:
+    """Return the audit; if AUDIT_LOG_FILE cannot be opened, its lines go to the log."""
+    path = config.audit_log_file
+    if path is None or not can_be_operated(config):
+        return Audit()
+    try:
+        file = audit_file(path, config.log_file_bytes, config.log_format)
+    except OSError as error:
+        not_written(path, f"{error.strerror}; its lines go to the log, until a restart")
+        return Audit()
+    atexit.register(file.flush)
+    return Audit.into(file, config.log_format)
 
 
 def operator_ports(config: Config, desk: Desk, clock: IReactorTime, audit: Audit) -> OperatorPorts:

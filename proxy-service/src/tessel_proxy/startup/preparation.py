@@ -74,12 +74,18 @@ class Ready:
 
 
 def _log_hints(config: Config) -> list[str]:
-    file = config.log_file
+    return [
+        *_file_hints("LOG_FILE", config.log_file, "the log goes to standard error only"),
+        *_file_hints("AUDIT_LOG_FILE", config.audit_log_file, "the audit goes to the log"),
+    ]
+
+
+def _file_hints(name: str, file: Path | None, instead: str) -> list[str]:
     if file is None:
         return []
     if why := why_unusable(file):
-        return [f"LOG_FILE={str(file)!r} {why}: the log goes to standard error only"]
-    return [] if can_be_renamed(file) else [f"LOG_FILE={str(file)!r} {GROWS}"]
+        return [f"{name}={str(file)!r} {why}: {instead}"]
+    return [] if can_be_renamed(file) else [f"{name}={str(file)!r} {GROWS}"]
 
 
 def _legacy_hints(config: Config, tls: ServerTLS | None) -> list[str]:

@@ -25,6 +25,7 @@ from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.alone import IAloneReactor, SingleProcess
 from tessel_proxy.startup.composition import IProxyReactor, ProxyService
 from tessel_proxy.startup.config import Config
+from tessel_proxy.startup.operating import audit_of
 from tessel_proxy.startup.preparation import IReadyReactor, Ready, get_ready
 from tessel_proxy.startup.supervising import ISupervisingReactor, SupervisorService
 from tessel_proxy.startup.working import Worker
@@ -42,8 +43,6 @@ from tessel_service_kit.serving import (
 )
 from tessel_service_kit.settings import ConfigError
 from tessel_service_kit.systemd import Notifier
-
-MIB: Final = 1024 * 1024
 
 SUPERVISOR_MORE_S: Final = 2.0
 """Seconds that the supervisor waits for its workers, beyond the time after which they end
@@ -99,7 +98,9 @@ def serve(host: Host) -> int:
     service = _proxy(
         host, config, ready, lambda: log.dropped + sum(each.dropped for each in files), fleet=fleet
     )
-    alone = SingleProcess(service, reactor, config, ready.engine, ready.kept_rules)
+    alone = SingleProcess(
+        service, reactor, config, ready.engine, ready.kept_rules, audit=audit_of(config)
+    )
     serving = Serving(
         alone.start,
         alone.stop,
@@ -160,6 +161,7 @@ def _supervise(host: Host, ready: Ready, hangups: Hangups) -> int:
         reloadables=ready.engine_secrets,
         descriptors=descriptors,
         kept=ready.kept_rules,
+        audit=audit_of(config),
     )
     signal.signal(signal.SIGUSR2, lambda *_: reactor.callFromThread(service.upgrade))
     return Serving(
@@ -295,7 +297,7 @@ def log_files(config: Config) -> list[FileOutput]:
     if config.log_file is None:
         return []
     try:
-        return [file_output(config.log_file, config.log_file_mib * MIB, config.log_format)]
+        return [file_output(config.log_file, config.log_file_bytes, config.log_format)]
     except OSError:
         return []
 

@@ -65,6 +65,7 @@ class SupervisorService:
         reloadables: Sequence[Reloadable] = (),
         descriptors: int = PLENTY,
         kept: KeptRules,
+        audit: Audit,
     ) -> None:
         """Build all parts; nothing is opened or started.
 
@@ -78,6 +79,7 @@ class SupervisorService:
             descriptors: how many files and sockets each worker may have open.
             reloadables: what this process uses of files: the passwords of `fleet`.
             kept: the operator's rules at the start.
+            audit: gets a line for each command.
         """
         self._config = config
         self._outputs = outputs
@@ -115,7 +117,7 @@ class SupervisorService:
         self._admin = AdminPort(config, reactor, site)
         answers = SupervisedAnswers(self.supervisor, reactor, plan.name)
         desk = desk_of(answers, self.keeping, fleet, self._upgrade.run)
-        self._operator = operator_ports(config, desk, reactor, Audit())
+        self._operator = operator_ports(config, desk, reactor, audit)
         if self._operator.admin is not None:
             add_operator(site, self._operator.admin)
         self._control = ControlPort(config.control_socket, self._operator.control, reactor)

@@ -12,6 +12,7 @@ from tessel_proxy.fleet.engine import Confirmations, TokensRevoked
 from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.usage import EngineUsage
+from tessel_proxy.monitoring.api import Audit
 from tessel_proxy.operations import Refusing
 from tessel_proxy.operations.process import Parts
 from tessel_proxy.operations.refusals_file import KeptRules
@@ -90,7 +91,9 @@ def running(service, tmp_path):
     started = []
 
     def start(engine=None):
-        alone = SingleProcess(service, reactor, Config(control_socket=path), engine, KeptRules())
+        alone = SingleProcess(
+            service, reactor, Config(control_socket=path), engine, KeptRules(), audit=Audit()
+        )
         alone.start()
         started.append(alone)
         return path
@@ -137,7 +140,12 @@ async def test_the_engine_is_left_after_the_drain_and_the_socket_is_removed(
     service, said, tmp_path
 ):
     alone = SingleProcess(
-        service, reactor, Config(control_socket=tmp_path / "control"), Engine(said), KeptRules()
+        service,
+        reactor,
+        Config(control_socket=tmp_path / "control"),
+        Engine(said),
+        KeptRules(),
+        audit=Audit(),
     )
     alone.start()
     await alone.stop()

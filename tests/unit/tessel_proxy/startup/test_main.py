@@ -355,6 +355,17 @@ def test_a_log_file_that_cannot_be_written_is_hinted_at(usable, tmp_path, capsys
     assert not (tmp_path / "proxy.log").exists()  # whoever checks may be another user
 
 
+def test_an_audit_file_that_cannot_be_used_is_hinted_at_and_never_the_log_file(
+    usable, tmp_path, capsys
+):
+    usable.update(AUDIT_LOG_FILE=str(tmp_path / "missing" / "audit.log"))
+    assert command.main(["check-config"]) == 0
+    assert "cannot be written: the audit goes to the log" in capsys.readouterr().err
+    usable.update(AUDIT_LOG_FILE="proxy.log", LOG_FILE=str(tmp_path / "proxy.log"))
+    assert command.main(["check-config"]) == 2
+    assert "AUDIT_LOG_FILE='proxy.log' is LOG_FILE, too" in capsys.readouterr().err
+
+
 def test_a_log_file_in_a_folder_that_cannot_be_written_is_hinted_at(
     usable, tmp_path, monkeypatch, capsys
 ):

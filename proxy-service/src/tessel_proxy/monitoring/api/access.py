@@ -6,9 +6,8 @@ import hmac
 import secrets
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -48,9 +47,13 @@ class Caller:
 
 @dataclass(slots=True)
 class Session:
-    """A log-in of the page. `csrf` guards commands against other sites."""
+    """A log-in of the page. `csrf` guards commands against other sites.
+
+    `host` is the header Host of the log-in: browsers send a cookie to the host that has set it.
+    """
 
     csrf: str
+    host: bytes | None
     until: float
     expires_at: float
 
@@ -106,21 +109,24 @@ class Access:
         return caller
 
     def _has_bearer(self, request: Request) -> bool:
-        scheme, _, given = (request.getHeader(b"authorization") or b"").partition(b" ")
+        scheme, _, given = (_only(request, b"authorization") or b"").partition(b" ")
         return scheme.lower() == b"bearer" and self._is_right(given.strip())
 
     def _is_right(self, given: bytes) -> bool:
         return self._token is not None and hmac.compare_digest(given, self._token)
 
     def session(self, request: Request) -> Session | None:
-        """Return the session of a request, or None."""
-        try:
-            header = (request.getHeader(b"cookie") or b"").decode("latin-1")
-            morsel = SimpleCookie(header).get(COOKIE)
-        except CookieError:
+        """Return the session of a request, or None.
+
+        A page of another port of the same host could open streams by the cookie, which browsers
+        send there, too: they say so in Sec-Fetch-Site.
+        """
+        if _only(request, b"sec-fetch-site") not in (None, b"same-origin", b"none"):
             return None
-        found = self._sessions.get(morsel.value) if morsel else None
-        return found if found is not None and self._clock() < found.until else None
+        found = next(filter(None, map(self._sessions.get, _names(request))), None)
+        if found is None or found.host != _only(request, b"host"):
+            return None
+        return found if self.is_open(found) else None
 
     def log_in(self, request: Request, token: str) -> tuple[str, Session] | None:
         """Return the id of a new session and the session; None: the token is wrong.
@@ -137,8 +143,12 @@ class Access:
             self._all_tries.take(1, now)
             return None
         name = secrets.token_urlsafe(32)
-        session = Session(secrets.token_urlsafe(32), now + SESSION_S, self._wall_time() + SESSION_S)
-        self._sessions[name] = session
+        session = self._sessions[name] = Session(
+            csrf=secrets.token_urlsafe(32),
+            host=_only(request, b"host"),
+            until=now + SESSION_S,
+            expires_at=self._wall_time() + SESSION_S,
+        )
         while len(self._sessions) > MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         return name, session
@@ -151,7 +161,8 @@ class Access:
 
     def is_open(self, session: Session) -> bool:
         """Return whether a session has not ended."""
-        return session in self._sessions.values() and self._clock() < session.until
+        is_kept = any(each is session for each in self._sessions.values())
+        return is_kept and self._clock() < session.until
 
     def _tries_of(self, source: str) -> Bucket:
         found = self._tries.pop(source, None)
@@ -165,18 +176,38 @@ class Access:
 
 def _is_of_the_page(request: Request, session: Session) -> bool:
     """Return whether the page has sent a command: it knows `csrf`, and has our origin."""
-    given = request.getHeader(CSRF_HEADER) or b""
+    given = _only(request, CSRF_HEADER) or b""
     if not hmac.compare_digest(given, session.csrf.encode()):
         return False
-    if request.getHeader(b"origin") is None:
-        return request.getHeader(b"sec-fetch-site") == b"same-origin"
+    if not request.requestHeaders.hasHeader(b"origin"):
+        return _only(request, b"sec-fetch-site") == b"same-origin"
     return has_own_origin(request)
 
 
 def has_own_origin(request: Request) -> bool:
     """Return whether a request is not from a page of another site. Programs send no origin."""
-    origin = request.getHeader(b"origin")
-    return origin is None or origin.partition(b"://")[2] == (request.getHeader(b"host") or b"-")
+    if not request.requestHeaders.hasHeader(b"origin"):
+        return True
+    origin, host = _only(request, b"origin") or b"", _only(request, b"host")
+    return bool(host) and origin.partition(b"://")[2] == host
+
+
+def _only(request: Request, name: bytes) -> bytes | None:
+    """Return a header; None if it is missing, empty if it is there more than once."""
+    values = request.requestHeaders.getRawHeaders(name, [])
+    return (values[0] if len(values) == 1 else b"") if values else None
+
+
+def _names(request: Request) -> Iterator[str]:
+    """Yield the values of our cookies: other programs of this host may have set some, too.
+
+    Any bytes may be in the others: http.cookies would stop at the first that is malformed.
+    """
+    for header in request.requestHeaders.getRawHeaders(b"cookie", []):
+        for pair in header.split(b";"):
+            name, _, value = pair.strip(b" \t").partition(b"=")
+            if name == COOKIE.encode():
+                yield value.decode("latin-1")
 
 
 def _peer_uid(request: Request) -> int:
