@@ -98,7 +98,7 @@ class Place:
         )
         self.events = EventStreams(desk, reactor)
         access = Access(TOKEN, reactor.seconds, lambda: NOW)
-        site = admin_site(readiness, CollectorRegistry())
+        self.site = site = admin_site(readiness, CollectorRegistry())
         add_operator(
             site,
             Operator(

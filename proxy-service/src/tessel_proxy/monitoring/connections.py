@@ -20,7 +20,11 @@ MAX_CONNECTIONS: Final = 64
 MAX_BODY_BYTES: Final = 8192
 """Bytes of a request's body: commands of the API name an account, a device and a reason. Twisted
 stores long bodies on disk."""
-TOO_LONG: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\n\r\n"
+TOO_LONG: Final = (
+    b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+)
+NO_LENGTH: Final = b"HTTP/1.1 411 Length Required\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+"""The answer to a body in chunks, which may be without an end."""
 
 
 class Channel(HTTPChannel):
@@ -40,26 +44,29 @@ class Channel(HTTPChannel):
 
 
 class LimitedRequest(Request):
-    """One request; a long body is refused."""
+    """One request; a long body is refused, and one whose length is not said."""
 
-    _too_long = False
+    _refused: bytes | None = None  # the answer
 
     def gotLength(self, length: int | None) -> None:
         """Called with the length of the body, when all headers have arrived."""
-        self._too_long = length is None or length > MAX_BODY_BYTES  # None: chunked, without an end
-        super().gotLength(0 if self._too_long else length)  # type: ignore[no-untyped-call] # as above
-        if self._too_long:
-            self.channel.transport.write(TOO_LONG)  # type: ignore[union-attr] # there is one
+        if length is None:
+            self._refused = NO_LENGTH
+        elif length > MAX_BODY_BYTES:
+            self._refused = TOO_LONG
+        super().gotLength(0 if self._refused else length)  # type: ignore[no-untyped-call] # as above
+        if self._refused:
+            self.channel.transport.write(self._refused)  # type: ignore[union-attr] # there is one
             self.channel.loseConnection()
 
     def handleContentChunk(self, data: bytes) -> None:
         """Called with a part of the body."""
-        if not self._too_long:
+        if not self._refused:
             super().handleContentChunk(data)  # type: ignore[no-untyped-call] # as above
 
     def process(self) -> None:
         """Called when the whole request has arrived."""
-        if self._too_long:
+        if self._refused:
             return  # it is answered already
         self.path = path_of(self.path)
         super().process()  # type: ignore[no-untyped-call] # as above

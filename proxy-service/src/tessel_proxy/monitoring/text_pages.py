@@ -88,7 +88,7 @@ NOTHING_THERE: Final = NothingThere()  # type: ignore[no-untyped-call] # as abov
 def reply(request: Request, status: HTTPStatus, lines: Sequence[str]) -> bytes:
     """Set status and headers; return the body that fits the request's method."""
     body = "".join(f"{line}\n" for line in lines).encode()
-    request.setResponseCode(status.value)
+    request.setResponseCode(status.value, status.phrase.encode())
     request.setHeader(b"cache-control", b"no-store")
     if request.method == b"OPTIONS" or status is HTTPStatus.METHOD_NOT_ALLOWED:
         request.setHeader(b"allow", b", ".join(READING))

@@ -22,7 +22,7 @@ def finish(request: Request, answer: Answer) -> int:
         return NOT_DONE_YET
     status, value = answer
     body = json.dumps(value, separators=(",", ":")).encode()
-    request.setResponseCode(status.value)
+    request.setResponseCode(status.value, status.phrase.encode())
     request.setHeader(b"content-type", b"application/json")
     request.setHeader(b"cache-control", b"no-store")
     request.setHeader(b"x-content-type-options", b"nosniff")

@@ -1,6 +1,7 @@
 """Requests that nobody sends by accident: each is answered, and nothing else happens."""
 
 import json
+import re
 import socket
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs
 
 from support.operators_place import FEATURES, TOKEN, Place
 from tessel_proxy.monitoring.api.routes import PREFIX, ROUTES
@@ -78,6 +80,68 @@ async def test_a_path_of_many_bytes_asks_no_process(place):
     for name in (b"%ff" * 5000, b"a-%C2%B2", b"a-1-", b"-", b"%2541-1"):
         assert (await asked(place, "GET", b"tunnels/" + name))[0] == 404
         assert (await asked(place, "GET", b"events?topics=substreams:" + name))[0] == 400
+
+
+@pytest.mark.parametrize("target", [b"tunnels", b"nothing", b"tunnels/00000000-1", b"end"])
+@pytest_twisted.ensureDeferred
+async def test_an_answer_to_head_has_the_headers_alone(place, target):
+    with capturedLogs() as log:
+        status, said = await asked(place, "HEAD", target)
+    assert (status, said, log) == ((await asked(place, "GET", target))[0], b"", [])
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_path_is_unquoted_once(place):
+    assert (await asked(place, "GET", b"%74unnels"))[0] == 200
+    assert (await asked(place, "GET", b"%2574unnels"))[0] == 404
+    said = (await asked(place, "GET", b"errors/%2525"))[1]
+    assert json.loads(said)["error"]["message"] == "there is no error %25"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_method_that_is_not_allowed_gets_those_that_are(place):
+    _status, headers, _body = await place.send("PUT", "session")
+    assert headers["Allow"] == "POST, GET, DELETE"
+    assert (await asked(place, "PUT", b"session"))[0] == 405
+
+
+def raw(port, sent):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(sent)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+GET = f"GET {PREFIX}refused HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+POST = GET.replace(b"GET", b"POST").replace(b"refused", b"end")
+CLOSE = b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (GET + b"\r\n" + POST + b"Content-Length: 0\r\n\r\n" + GET + CLOSE, [200, 400, 200]),
+        (GET.replace(b"1.1", b"1.0") + b"\r\n", [200]),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", [411]),
+        (POST + b"Content-Length: 8193\r\n\r\n", [413]),
+        (POST + b"Content-Length: -1\r\n\r\n", [400]),
+        (POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}}", [400]),
+        (GET + b"X: " + b"x" * 20_000 + b"\r\n\r\n", []),
+        (GET + b"X: x\r\n" * 600 + b"\r\n", [400]),
+        (b"GET /healthz HTTP/1.1\r\n\r\n" + GET + CLOSE, [200, 200]),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_odd_http_is_answered_in_order(place, sent, statuses):
+    heard = await deferToThread(raw, place.port.getHost().port, sent)
+    found = re.findall(rb"HTTP/1\.[01] ([0-9]+) ", heard)
+    assert [int(each) for each in found] == statuses
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_body_that_does_not_come_is_not_waited_for_without_end(place, monkeypatch):
+    monkeypatch.setattr(place.site, "timeOut", 0.2)
+    sent = POST + b"Content-Length: 100\r\n\r\n{"
+    assert await deferToThread(raw, place.port.getHost().port, sent) == b""
 
 
 def crowd(port):
