@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.resources import files
@@ -15,13 +14,12 @@ from tessel_proxy.explanations import paragraph
 from tessel_proxy.monitoring.api.access import Caller
 from tessel_proxy.monitoring.api.desk import Desk, NotThereError
 from tessel_proxy.monitoring.api.document import openapi
+from tessel_proxy.monitoring.api.routes import TUNNEL_ID
 from tessel_proxy.monitoring.api.writing import Answer, failed
 from tessel_proxy.operations.requests import ArgumentError, rule_from_request, usage_question
 from tessel_proxy.records.error_codes import ErrorCode
 
 SHOWN_OF_ID: Final = 60
-TUNNEL_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9]{1,20}")
-"""A process and a number. Other texts could exceed the 64 KiB of a question to workers."""
 
 
 class Calls:
@@ -34,9 +32,6 @@ class Calls:
 
     async def tunnels(self, _request: Request, _caller: Caller, **asked: Any) -> Answer:
         """Return a page of tunnels."""
-        after = asked["after"]
-        if after and TUNNEL_ID.fullmatch(after) is None:
-            raise ArgumentError(f"after={after!r:.60}: expected the id of a tunnel")
         return HTTPStatus.OK, await self._desk.tunnels(**asked)
 
     async def tunnel(self, _request: Request, _caller: Caller, tunnel_id: str) -> Answer:

@@ -43,7 +43,7 @@ def _operation(route: Route) -> dict[str, Any]:
             "in": "query",
             "required": each.required,
             "description": each.meaning,
-            "schema": each.schema,
+            "schema": each.schema_in_query,
         }
         for each in route.query
     ]

@@ -14,13 +14,19 @@ from tessel_proxy.operations.requests import ArgumentError
 MAX_TEXT: Final = 300
 """Characters of a name or an id. The longest account has 256."""
 
+TEXT_PATTERN: Final = "[^\\u0000-\\u001f\\u007f-\\u009f]*"
+"""What `_is_text` allows, for readers of the document."""
+
 _SHOWN: Final = 60
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An argument. `kind`: string, integer or number. `default` None: may be missing, or null."""
+    """An argument. `kind`: string, integer or number. `default` None: may be missing, or null.
+
+    `pattern`: of a string, which is `called` so in errors.
+    """
 
     name: str
     kind: str = "string"
@@ -29,6 +35,8 @@ class Field:
     required: bool = False
     lowest: float | None = None
     highest: float | None = None
+    pattern: str = ""
+    called: str = ""
 
     def value(self, given: object) -> Any:
         """Return the value of an argument in JSON; raises ArgumentError."""
@@ -37,12 +45,15 @@ class Field:
                 raise ArgumentError(f"{self.name} is missing; expected {self.expected}")
             return self.default
         if self.kind == "string":
-            longest = self.highest or MAX_TEXT
-            if isinstance(given, str) and 0 < len(given) <= longest and _is_text(given):
+            if isinstance(given, str) and self._fits(given):
                 return given
         elif not isinstance(given, bool) and isinstance(given, int | float):
             return self._number(given)
         raise ArgumentError(f"{self.name}={json.dumps(given):.{_SHOWN}}: expected {self.expected}")
+
+    def _fits(self, given: str) -> bool:
+        is_right = not self.pattern or re.fullmatch(self.pattern, given) is not None
+        return 0 < len(given) <= (self.highest or MAX_TEXT) and _is_text(given) and is_right
 
     def _number(self, given: float) -> float:
         lowest = -math.inf if self.lowest is None else self.lowest
@@ -63,6 +74,8 @@ class Field:
     @property
     def expected(self) -> str:
         """What is allowed, in words."""
+        if self.called:
+            return self.called
         if self.kind == "string":
             return f"1 to {self.highest or MAX_TEXT:g} characters, none of them a control character"
         article = "an" if self.kind == "integer" else "a"
@@ -74,11 +87,24 @@ class Field:
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the value."""
         if self.kind == "string":
-            found: dict[str, Any] = {"minLength": 1, "maxLength": int(self.highest or MAX_TEXT)}
+            found: dict[str, Any] = {
+                "minLength": 1,
+                "maxLength": int(self.highest or MAX_TEXT),
+                "pattern": f"^{self.pattern or TEXT_PATTERN}$",
+            }
         else:
             found = {"minimum": self.lowest, "maximum": self.highest}
         limits = {name: value for name, value in found.items() if value is not None}
         return {"type": self.kind} | limits | ({"default": self.default} if self.default else {})
+
+    @property
+    def schema_in_query(self) -> dict[str, Any]:
+        """The JSON schema of the value in a query, where an empty text is as if missing."""
+        if self.kind != "string" or self.required:
+            return self.schema
+        schema = self.schema
+        pattern = schema["pattern"].removeprefix("^").removesuffix("$")
+        return schema | {"minLength": 0, "pattern": f"^({pattern})?$"}
 
 
 def _is_text(given: str) -> bool:

@@ -17,7 +17,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from tessel_proxy.fleet.engine import EngineError
 from tessel_proxy.monitoring.api.access import READING, Access, Caller, ForgedError
 from tessel_proxy.monitoring.api.audit import Audit, Command
-from tessel_proxy.monitoring.api.calls import TUNNEL_ID, Calls
+from tessel_proxy.monitoring.api.calls import Calls
 from tessel_proxy.monitoring.api.desk import Desk, NotAnsweredError, NotThereError
 from tessel_proxy.monitoring.api.events import (
     RETRY_AFTER_S,
@@ -27,7 +27,7 @@ from tessel_proxy.monitoring.api.events import (
     TooManyWatchersError,
 )
 from tessel_proxy.monitoring.api.reading import body_of, query_of, route_of, segments_of
-from tessel_proxy.monitoring.api.routes import Route
+from tessel_proxy.monitoring.api.routes import TUNNEL_ID, Route
 from tessel_proxy.monitoring.api.sessions import FORGED, Sessions
 from tessel_proxy.monitoring.api.writing import Answer, failed, finish
 from tessel_proxy.operations import RefusalsError, TooManyRulesError, UsageError

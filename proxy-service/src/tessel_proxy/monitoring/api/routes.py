@@ -6,14 +6,18 @@ what the code does not do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from streamplex.conversation import MAX_MESSAGE_CHARACTERS
 from tessel_proxy.monitoring.api.fields import Field
 
 PREFIX: Final = "/api/v1/"
+TUNNEL_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9]{1,20}")
+"""A process and a number. Other texts could exceed the 64 KiB of a question to workers."""
+
 MAX_LIMIT: Final = 1000
 """Rows of one page of tunnels and accounts."""
 
@@ -63,6 +67,7 @@ LIMIT: Final = Field("limit", "integer", "rows of this page", 100, lowest=1, hig
 ACCOUNT: Final = Field("account", meaning="name of an account")
 DEVICE: Final = Field("device", meaning="name of a device (device/1)")
 MEMBER: Final = Field("member", meaning="name of one process; null: all")
+DAY: Final = Field("day", pattern="[0-9]{4}-[0-9]{2}-[0-9]{2}", called="a day, as 2026-01-31")
 AFTER: Final = Field("after", meaning="`next` of the page before", default="")
 
 ROUTES: Final = (
@@ -72,7 +77,13 @@ ROUTES: Final = (
         "tunnels",
         "open tunnels, in pages, ordered by id",
         "Tunnels",
-        (ACCOUNT, DEVICE, Field("address", meaning="IP address of a device"), LIMIT, AFTER),
+        (
+            ACCOUNT,
+            DEVICE,
+            Field("address", meaning="IP address of a device"),
+            LIMIT,
+            replace(AFTER, pattern=TUNNEL_ID.pattern, called="the id of a tunnel"),
+        ),
     ),
     Route(
         "GET", "tunnels/{tunnel_id}", "tunnel", "a tunnel with its open substreams", "TunnelAlone"
@@ -142,8 +153,8 @@ ROUTES: Final = (
         "Usage",
         (
             ACCOUNT,
-            Field("from", meaning="first day, YYYY-MM-DD; the oldest that is kept", highest=10),
-            Field("to", meaning="last day, YYYY-MM-DD; today", highest=10),
+            replace(DAY, name="from", meaning="first day, YYYY-MM-DD; the oldest that is kept"),
+            replace(DAY, name="to", meaning="last day, YYYY-MM-DD; today"),
             LIMIT,
             AFTER,
         ),
