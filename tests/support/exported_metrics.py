@@ -26,8 +26,7 @@ def exported_samples():
 def own():
     supervisor = SimpleNamespace(
         living=[],
-        restarts_total=0,
-        crash_loops=0,
+        replacements=SimpleNamespace(total=0, loops=0),
         silent_workers=0,
         silence=SilenceWatch(),
         obstacles=[],

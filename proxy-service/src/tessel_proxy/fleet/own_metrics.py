@@ -61,12 +61,12 @@ class OwnCollector(Collector):
         yield CounterMetricFamily(
             PREFIX + "worker_restarts",
             "Workers that died and were started again.",
-            value=supervisor.restarts_total,
+            value=supervisor.replacements.total,
         )
         yield gauge(
             "workers_in_crash_loop",
             "Workers that died again and again soon after their start.",
-            supervisor.crash_loops,
+            supervisor.replacements.loops,
         )
         yield gauge(
             "workers_silent",

@@ -89,7 +89,7 @@ def sockets_of(text: str) -> dict[Listener, socket.socket]:
 def place_of(
     number: int, sockets: str, listening: Sequence[str], max_tunnels: Callable[[], int]
 ) -> Place:
-    """Return the place that a worker's arguments describe; see WorkerProcess."""
+    """Return the place that a worker's arguments describe; see launching."""
     pairs = (each.rpartition(":") for each in listening)
     addresses = tuple((host, int(port)) for host, _colon, port in pairs)
     return Place(number, sockets_of(sockets), addresses, max_tunnels)

@@ -10,25 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from tessel_proxy.fleet.kept import HostEngine
+from tessel_proxy.fleet.launching import IWorkerReactor, Launch
 from tessel_proxy.fleet.place import Seat, open_seats
-from tessel_proxy.fleet.restarts import Restarts
+from tessel_proxy.fleet.restarts import Replacements
 from tessel_proxy.fleet.silence import HUNG_S, LOOK_S, START_S, Patience, SilenceWatch, Stage
 from tessel_proxy.fleet.summing import SummedCollector, unpacked
 from tessel_proxy.fleet.worker_lines import WorkerLines
-from tessel_proxy.fleet.workers import (
-    HALT,
-    IWorkerReactor,
-    Launch,
-    WorkerProcess,
-    WorkerState,
-)
+from tessel_proxy.fleet.workers import HALT, WorkerProcess, WorkerState
 from tessel_proxy.records.accounting import Listener
-from tessel_proxy.records.error_codes import ErrorCode
 from tessel_service_kit.logs import LogFormat
 
 
@@ -77,8 +70,7 @@ class Supervisor:
         self._seats: list[Seat] = []
         self._current: dict[int, WorkerProcess] = {}  # by number of the seat
         self._others: set[WorkerProcess] = set()  # candidates of an upgrade, and those that drain
-        self._restarts: dict[int, Restarts] = {}
-        self._due: dict[int, IDelayedCall] = {}  # restarts
+        self.replacements = Replacements(self._start_on, reactor)
         self._serial = 0
         self._started: Deferred[None] = Deferred()
         self._all_ended: Deferred[None] | None = None
@@ -89,7 +81,6 @@ class Supervisor:
         self.listening: Sequence[tuple[str, int]] = ()  # of the supervisor itself
         self.has_started = False
         self.stopping = False
-        self.restarts_total = 0
 
     @property
     def living(self) -> Sequence[WorkerProcess]:
@@ -107,7 +98,7 @@ class Supervisor:
         Raises CannotListenError. Workers that die are replaced meanwhile.
         """
         self._seats = open_seats(self._plan.count, self._plan.host, self._plan.ports)
-        self._restarts = {seat.number: Restarts() for seat in self._seats}
+        self.replacements.of(self._seats)
         self._looking = self._looks.start(LOOK_S, now=False)
         self._looking.addErrback(
             lambda why: self._log.failure("workers are not watched any more", failure=why)
@@ -122,11 +113,10 @@ class Supervisor:
         return len(states) == self._plan.count and set(states) == {WorkerState.SERVING}
 
     def _start_on(self, seat: Seat) -> None:
-        self._due.pop(seat.number, None)
         try:
             worker = self.new_worker(seat)
         except OSError as error:  # the system has no process or no memory for it
-            self._replace(seat, 0.0, f"it cannot be started: {error}")
+            self.replacements.died(seat, 0.0, f"it cannot be started: {error}")
             return
         self._current[seat.number] = worker
         worker.ready.addErrback(lambda _ended: None)  # `_worker_ended` replaces it
@@ -171,7 +161,7 @@ class Supervisor:
         if was_current:
             del self._current[number]
         if was_current and not self.stopping:
-            self._replace(worker.seat, worker.lived_s, why)
+            self.replacements.died(worker.seat, worker.lived_s, why)
         else:
             self._log.info(
                 "worker {worker} has ended: {why}",
@@ -183,29 +173,14 @@ class Supervisor:
             self._all_ended.callback(None)
             self._all_ended = None
 
-    def _replace(self, seat: Seat, lived_s: float, why: str) -> None:
-        restarts = self._restarts[seat.number]
-        pause_s = restarts.died(lived_s)
-        self.restarts_total += 1
-        self._log.error(
-            "worker {worker} died after {lived:g} s: {why}; it is started again in {pause:g} s",
-            event="crash_loop" if restarts.is_loop else "worker_died",
-            worker=seat.number,
-            why=why,
-            lived=round(lived_s, 1),
-            pause=pause_s,
-            error=(ErrorCode.CRASH_LOOP if restarts.is_loop else ErrorCode.WORKER_DIED).value,
-        )
-        self._due[seat.number] = self._reactor.callLater(pause_s, self._start_on, seat)
-
     def _look(self) -> None:
         living = self.living
         tunnels = sum(each.status.tunnels for each in living)
         for each in living:
             each.look(tunnels - each.status.tunnels)
         self.silence.look(living)
-        for number, worker in list(self._current.items()):
-            self._restarts[number].has_lived(worker.lived_s)
+        for worker in list(self._current.values()):
+            self.replacements.has_lived(worker.seat, worker.lived_s)
             if worker.is_leaving:
                 self._succeed(worker)
 
@@ -227,9 +202,7 @@ class Supervisor:
             self._others.discard(each)
             former = self._current.get(number)
             self._current[number] = each
-            self._restarts[number] = Restarts()
-            if (due := self._due.pop(number, None)) is not None:
-                due.cancel()
+            self.replacements.renew(each.seat)
             if former is not None:
                 self._others.add(former)
                 former.retire()
@@ -242,9 +215,7 @@ class Supervisor:
     async def stop(self) -> None:
         """Let all workers drain and end; the sockets close after `drain_delay_s`."""
         self.stopping = True
-        for due in self._due.values():
-            due.cancel()
-        self._due.clear()
+        self.replacements.stop()
         self._signal_all("TERM")
         ended = self._wait_for_all()
         if self.living:
@@ -284,11 +255,6 @@ class Supervisor:
             each.signal(name)
 
     @property
-    def crash_loops(self) -> int:
-        """Number of workers that died again and again soon after their start."""
-        return sum(each.is_loop for each in self._restarts.values())
-
-    @property
     def silent_workers(self) -> int:
         """Number of workers that have not answered for long."""
         return sum(each.stage is not Stage.ANSWERS for each in self.living)
@@ -301,19 +267,6 @@ class Supervisor:
         if not self.has_started:
             serving = [each for each in self._current.values() if each.state is WorkerState.SERVING]
             found = [f"starting: {len(serving)} of {self._plan.count} workers serve"]
-            return found + [text for number in self._restarts for text in self._loop_of(number)]
-        return [text for number in self._restarts for text in self._obstacles_of(number)]
-
-    def _loop_of(self, number: int) -> Iterable[str]:
-        restarts = self._restarts[number]
-        if restarts.is_loop:
-            yield f"worker {number} died {restarts.early_deaths} times soon after its start"
-
-    def _obstacles_of(self, number: int) -> Iterable[str]:
-        yield from self._loop_of(number)
-        worker = self._current.get(number)
-        if worker is None:
-            return
-        if worker.stage is not Stage.ANSWERS:
-            yield f"worker {number} has not answered for {worker.silent_s:.0f} s"
-        yield from (f"worker {number}: {each}" for each in worker.status.obstacles)
+            return found + self.replacements.obstacles
+        workers = [self._current[number] for number in sorted(self._current)]
+        return self.replacements.obstacles + [text for each in workers for text in each.obstacles]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,41 +12,19 @@ from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import (
-    IAddress,
-    IProcessTransport,
-    IReactorProcess,
-    IReactorSocket,
-    IReactorTime,
-)
-from twisted.internet.protocol import ProcessProtocol, ServerFactory, connectionDone
-from twisted.logger import Logger
+from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.protocol import ProcessProtocol
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
-from tessel_proxy.fleet import place
 from tessel_proxy.fleet.asking import ASK
-from tessel_proxy.fleet.calls import (
-    VERSION,
-    EngineCall,
-    Guessed,
-    Heard,
-    Join,
-    Last,
-    Look,
-    Retire,
-    Serving,
-    VersionError,
-    in_parts,
-    whole,
-)
-from tessel_proxy.fleet.engine import EngineError, Notice
+from tessel_proxy.fleet.calls import Look, Retire
 from tessel_proxy.fleet.kept import HostEngine
-from tessel_proxy.fleet.place import Seat, ports_in_text
+from tessel_proxy.fleet.launching import IWorkerReactor, Launch, Newcomer, start_worker
+from tessel_proxy.fleet.place import Seat
 from tessel_proxy.fleet.silence import LOOK_S, Patience, Stage
-from tessel_proxy.fleet.wire import answer, dump_notice, dumped
+from tessel_proxy.fleet.supervisor_link import SupervisorLink
 from tessel_proxy.fleet.worker_lines import WorkerLines
-from tessel_proxy.records.error_codes import ErrorCode
 
 HALT: Final = signal.SIGUSR1
 """The signal that lets a worker stop at once. A second SIGTERM does not: whoever signals the whole
@@ -57,10 +33,6 @@ process group, or all processes of a service, sends one to each worker, and the 
 
 TRACE: Final = signal.SIGQUIT
 """The signal on which a worker writes to standard error where it is, also in an endless loop."""
-
-
-class IWorkerReactor(IReactorProcess, IReactorSocket, IReactorTime):
-    """The reactor interfaces that a WorkerProcess uses."""
 
 
 class WorkerState(Enum):
@@ -73,128 +45,11 @@ class WorkerState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
-    """What starts workers: program and arguments, environment, and descriptors they inherit.
-
-    `standard_error` gets a worker's last words if the supervisor dies; `nothing` is /dev/null.
-    """
-
-    command: Sequence[str]
-    environ: Mapping[str, str]
-    standard_error: int
-    nothing: int
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """How a worker was at the last look."""
 
     tunnels: int
     obstacles: Sequence[str]
-
-
-class SupervisorLink(amp.AMP):
-    """The supervisor's end of the connection to one worker: serves its calls."""
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        engine: HostEngine,
-        member: str,
-        serving: Callable[[], None],
-        last: Callable[[bytes], None],
-    ) -> None:
-        """`serving` is called when the worker serves, `last` with its last metrics."""
-        super().__init__()  # type: ignore[no-untyped-call] # Twisted's has no types
-        self._engine = engine
-        self._member = member
-        self._serving = serving
-        self._last = last
-        self.is_joined = False
-        self.lost = False
-
-    @Join.responder
-    def _joins(self, version: int) -> dict[str, object]:
-        if version != VERSION:
-            raise VersionError(f"the supervisor speaks version {VERSION}, the worker {version}")
-        self._engine.listen(self._member, self._tell)
-        self.is_joined = True
-        return {}
-
-    @Serving.responder
-    def _serves(self) -> dict[str, object]:
-        self._serving()
-        return {}
-
-    @Last.responder
-    def _ends(self, metrics: bytes) -> dict[str, object]:
-        self._last(metrics)
-        return {}
-
-    def locateResponder(self, name: bytes) -> Callable[[amp.AmpBox], object] | None:
-        """Called by amp: returns what answers a command.
-
-        Calls of the engine are answered without amp's conversions, as they are sent.
-        """
-        if name == EngineCall.commandName:
-            return self._engine_called
-        found = super().locateResponder(name)  # type: ignore[no-untyped-call] # as above
-        return cast("Callable[[amp.AmpBox], object] | None", found)
-
-    async def _engine_called(self, box: amp.AmpBox) -> amp.AmpBox:
-        method, values = box[b"method"].decode(), json.loads(whole("values", box))
-        if self.lost:  # a call of a process that has ended would make it a member again
-            raise _refused(EngineError("this worker has ended"))
-        try:
-            result = await answer(self._engine, self._member, method, values)
-        except EngineError as error:
-            raise _refused(error) from error
-        except Exception as error:
-            self._log.failure("a call of a worker failed", error=ErrorCode.INTERNAL_ERROR.value)
-            raise _refused(EngineError("internal error of the supervisor")) from error
-        parts = in_parts("result", dumped(result))
-        return amp.AmpBox({name.encode(): part for name, part in parts.items()})
-
-    def _tell(self, notice: Notice) -> Deferred[Any]:
-        return self.call(Heard, notice=dump_notice(notice))
-
-    def call(self, command: type[amp.Command], **values: object) -> Deferred[Any]:
-        """Call the worker; the Deferred fails if the connection is lost."""
-        called = self.callRemote(command, **values)  # type: ignore[no-untyped-call] # as above
-        return cast("Deferred[Any]", called)
-
-    def guessed(self, source: str, level: float) -> None:
-        """Tell the worker how many wrong tokens of a source count now."""
-        if self.is_joined and not self.lost:
-            self.callRemote(Guessed, source=source, level=level)  # type: ignore[no-untyped-call] # as above
-
-    def end(self) -> None:
-        """Close the connection and refuse calls that are still unread: the process has ended."""
-        self.lost = True
-        if self.transport is not None:
-            self.transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Called when the worker has ended or closed the connection."""
-        self.lost = True
-        super().connectionLost(reason)  # type: ignore[no-untyped-call] # as above
-
-
-def _refused(error: EngineError) -> amp.RemoteAmpError:
-    return amp.RemoteAmpError(EngineCall.errors[EngineError], str(error), False)
-
-
-class _Links(ServerFactory[SupervisorLink]):
-    """A factory with one protocol, for one adopted connection."""
-
-    noisy = False
-
-    def __init__(self, link: SupervisorLink) -> None:
-        self._link = link
-
-    def buildProtocol(self, addr: IAddress | None) -> SupervisorLink:  # noqa: ARG002 -- Twisted's
-        return self._link
 
 
 class WorkerProcess(ProcessProtocol):
@@ -235,36 +90,8 @@ class WorkerProcess(ProcessProtocol):
 
     def start(self, launch: Launch, listening: Sequence[tuple[str, int]]) -> None:
         """Start the process; raises OSError if the system does not allow it."""
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            for each in (ours, theirs):
-                each.setblocking(False)
-            descriptors: dict[int, Any] = {
-                0: launch.nothing,
-                1: launch.standard_error,
-                place.STDERR: "r",
-                place.SUPERVISOR: theirs.fileno(),
-                place.LAST_WORDS: launch.standard_error,
-            }
-            sockets = enumerate(self.seat.sockets.values(), place.FIRST_SOCKET)
-            descriptors |= {number: each.fileno() for number, each in sockets}
-            self._reactor.spawnProcess(
-                self,
-                launch.command[0],
-                [*launch.command, *self._arguments(listening)],
-                env=dict(launch.environ),
-                childFDs=descriptors,
-            )
-            self._reactor.adoptStreamConnection(
-                ours.fileno(),
-                ours.family,
-                _Links(self.link),  # type: ignore[arg-type] # it is one
-            )
-
-    def _arguments(self, listening: Sequence[tuple[str, int]]) -> list[str]:
-        others = [f"--listening={host}:{port}" for host, port in listening]
-        own = [f"--number={self.seat.number}", f"--member={self.member}"]
-        return [*own, f"--sockets={ports_in_text(self.seat)}", *others]
+        newcomer = Newcomer(self.seat, self.member, self, self.link)
+        start_worker(launch, newcomer, listening, self._reactor)
 
     def ask(self, question: bytes) -> Deferred[amp.AmpBox]:
         """Ask the worker a question of the operator; fails if the connection is lost."""
@@ -275,6 +102,14 @@ class WorkerProcess(ProcessProtocol):
     def can_be_asked(self) -> bool:
         """Whether the worker serves or drains, so that it can answer."""
         return self.state in (WorkerState.SERVING, WorkerState.RETIRING) and not self.link.lost
+
+    @property
+    def obstacles(self) -> Iterable[str]:
+        """The reasons, in words, why this worker should get no new tunnels."""
+        number = self.seat.number
+        if self.stage is not Stage.ANSWERS:
+            yield f"worker {number} has not answered for {self.silent_s:.0f} s"
+        yield from (f"worker {number}: {each}" for each in self.status.obstacles)
 
     @property
     def is_leaving(self) -> bool:

@@ -17,9 +17,10 @@ from twisted.logger import Logger
 
 from tessel_proxy.fleet.division import TunnelRoom, divided
 from tessel_proxy.fleet.joining import Fleet, member_name
+from tessel_proxy.fleet.launching import Launch
 from tessel_proxy.fleet.place import STDERR, Place, place_of
 from tessel_proxy.fleet.worker import WorkerLink
-from tessel_proxy.fleet.workers import HALT, TRACE, Launch
+from tessel_proxy.fleet.workers import HALT, TRACE
 from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.alone import IAloneReactor, SingleProcess

@@ -17,6 +17,7 @@ from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.control import ControlPort
 from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.joining import member_name
+from tessel_proxy.fleet.launching import IWorkerReactor, Launch
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
 from tessel_proxy.fleet.silence import Patience
@@ -24,7 +25,6 @@ from tessel_proxy.fleet.summing import SummedCollector
 from tessel_proxy.fleet.supervisor import Plan, Supervisor
 from tessel_proxy.fleet.upgrade import Upgrade
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
-from tessel_proxy.fleet.workers import IWorkerReactor, Launch
 from tessel_proxy.front.listening import IListeningReactor
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.admin import AdminPort, add_operator, admin_site

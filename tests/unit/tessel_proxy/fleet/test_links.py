@@ -19,8 +19,8 @@ from tessel_proxy.fleet.kept import NothingKept
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.notices import NotActedError
 from tessel_proxy.fleet.remote import ACCOUNTS_PER_CALL
+from tessel_proxy.fleet.supervisor_link import SupervisorLink
 from tessel_proxy.fleet.worker import WorkerLink
-from tessel_proxy.fleet.workers import SupervisorLink
 from tessel_proxy.operations import Rule
 
 

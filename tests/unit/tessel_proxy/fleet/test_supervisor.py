@@ -8,12 +8,13 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from support.proxy_in_memory import LoggedEvents
+from tessel_proxy.fleet.launching import Launch
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.silence import HUNG_S, LOOK_S, Patience
 from tessel_proxy.fleet.summing import SummedCollector, packed
 from tessel_proxy.fleet.supervisor import Plan, Supervisor
 from tessel_proxy.fleet.upgrade import START_S, Upgrade
-from tessel_proxy.fleet.workers import HALT, TRACE, Launch, WorkerState
+from tessel_proxy.fleet.workers import HALT, TRACE, WorkerState
 from tessel_proxy.records.accounting import Listener
 from tessel_service_kit.logs import LogFormat
 
@@ -156,7 +157,7 @@ def test_a_worker_that_dies_is_started_again_on_its_seat(supervisor, processes, 
     processes.advance(0)
     assert processes.started[2].seat is first.seat
     assert logged.named("worker_died")[0]["why"] == "signal 9"
-    assert supervisor.restarts_total == 1
+    assert supervisor.replacements.total == 1
 
 
 def test_a_worker_that_cannot_be_started_is_tried_again(supervisor, processes, logged):
