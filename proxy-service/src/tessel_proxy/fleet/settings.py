@@ -16,8 +16,8 @@ MAX_WORKERS: Final = 256
 
 SHORTEST_TIMEOUT_S: Final = 4
 """The supervisor looks each second: it must miss two answers to report, and then some more to kill.
-30, the default, is also gunicorn's, and ten times the longest that a healthy worker was seen not to
-answer on a host with ten busy processes for each core."""
+30, the default, is also gunicorn's. The longest that a healthy worker was seen not to answer is
+0.2 s, with eight busy processes for each core; a host that swaps may need seconds."""
 
 MAX_SOCKET_PATH: Final = 107  # bytes: the kernel's sun_path, without the final zero
 
