@@ -278,10 +278,10 @@ def test_a_supervisor_that_was_stopped_blames_no_worker(workers_with, device_of,
     proxy = workers_with(WORKER_TIMEOUT_S=4)
     device = device_of(proxy, TOKEN)
     proxy.process.signal(signal.SIGSTOP)
-    time.sleep(6)
+    time.sleep(4.5)  # more than the timeout
     assert echoes(device, site)  # nothing of a device passes the supervisor
     proxy.process.signal(signal.SIGCONT)
-    time.sleep(2)
+    time.sleep(1.5)  # a look, and the next
     assert readyz(proxy) == (200, "ok\n")
 
 
