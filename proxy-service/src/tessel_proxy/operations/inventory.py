@@ -58,7 +58,12 @@ class Process:
     @property
     def prefix(self) -> str:
         """The beginning of the ids of its tunnels."""
-        return sha256(self.member.encode()).hexdigest()[:8]
+        return prefix_of(self.member)
+
+
+def prefix_of(member: str) -> str:
+    """Return the beginning of the ids of a process's tunnels."""
+    return sha256(member.encode()).hexdigest()[:8]
 
 
 @dataclass(slots=True)
@@ -194,21 +199,25 @@ class Inventory:
             "bytes_from_target": record.bytes_from_target,
         }
 
-    def accounts(self) -> list[Row]:
-        """Return a row for each account with something open, or refused lately."""
-        sums: dict[str, Sample] = {}
-        for record, sample in self.sampled().items():
-            if record.account is not None:
-                total = sums.setdefault(record.account, Sample())
-                total.from_device_per_s += sample.from_device_per_s
-                total.from_target_per_s += sample.from_target_per_s
+    def accounts(self, limit: int, after: str) -> Row:
+        """Return a row for each account with something open, or refused lately, ordered by name.
+
+        Those after the name `after`; `limit` + 1 at most, and `more` says whether others follow.
+        """
         known = {
             account
             for account, usage in self.limits.by_account.items()
             if usage.tunnels or usage.substreams
         }
-        names = sorted(known | set(self.happenings.by_account))
-        return [self._account_row(name, sums.get(name) or Sample()) for name in names]
+        names = sorted(name for name in known | set(self.happenings.by_account) if name > after)
+        page = names[: limit + 1]
+        sums = {name: Sample() for name in page}
+        for record, sample in self.sampled().items():
+            if (total := sums.get(record.account or "")) is not None:
+                total.from_device_per_s += sample.from_device_per_s
+                total.from_target_per_s += sample.from_target_per_s
+        rows = [self._account_row(name, sums[name]) for name in page]
+        return {"rows": rows, "more": len(names) > len(page)}
 
     def _account_row(self, account: str, sums: Sample) -> Row:
         usage = self.limits.by_account.get(account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any, Final
 from typing import Protocol as Interface
 
@@ -11,7 +12,7 @@ from tessel_proxy.operations.history import History
 from tessel_proxy.operations.inventory import Inventory, Row
 from tessel_proxy.operations.refusing import covers
 from tessel_proxy.operations.rules import Rule
-from tessel_proxy.operations.watching import Watching
+from tessel_proxy.operations.watching import MAX_CHANGES, TUNNEL_TOPICS, Watching
 from tessel_proxy.records.ends import TunnelOutcome
 
 REBALANCE_SPREAD_MS: Final = 5000
@@ -55,45 +56,45 @@ class ProcessOperations:
         """
         self._inventory = inventory
         self._watching = Watching(inventory)
-        self._history = history
+        self._history_kept = history
         self._obstacles = obstacles
         self._drain = drain
         self._jitter = jitter
-        self._methods: Mapping[str, Callable[..., Any]] = {
-            "tunnels": self._tunnels,
-            "tunnel": self._tunnel,
-            "end_tunnel": self._end_tunnel,
-            "accounts": self._inventory.accounts,
-            "proxies": self._status,
-            "history": self._history.shown,
-            "look": self._watching.look,
-            "rebalance": self._rebalance,
-            "drain": self._begin_to_drain,
-            "covered": self._covered,
-        }
 
     def answer(self, method: str, arguments: Mapping[str, Any]) -> Any:
         """Return the part of this process; raises KeyError for an unknown method."""
-        return self._methods[method](**arguments)
+        return _METHODS[method](self, **arguments)
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> Parts:
         """Return the part of this process alone. See Answers."""
         return Parts({self._inventory.process.member: self.answer(method, arguments)})
 
     def _tunnels(
-        self, account: str | None, device: str | None, address: str | None, limit: int, after: str
+        self,
+        account: str | None,
+        device: str | None,
+        address: str | None,
+        limit: int,
+        after: str,
+        each: Mapping[str, int] | None = None,
     ) -> dict[str, Any]:
+        """Return rows after a tunnel, and how many there are in all and after it.
+
+        There are `limit` + 1 of them at most, none if it is 0; with `each`, as many as it has for
+        this process.
+        """
         prefix = self._inventory.process.prefix
         selected = self._inventory.selected(account, device, address)
         before, _, number = after.rpartition("-")
         if before > prefix:
             rest = []
         elif before == prefix:
-            rest = [each for each in selected if each.record.tunnel > int(number)]
+            rest = [one for one in selected if one.record.tunnel > int(number)]
         else:
             rest = selected
-        rows = self._inventory.rows(rest[: limit + 1])
-        return {"total": len(selected), "rows": rows}
+        most = (limit + 1 if limit else 0) if each is None else each.get(self._inventory.process.member, 0)
+        rows = self._inventory.rows(rest[:most]) if most else []
+        return {"total": len(selected), "left": len(rest), "rows": rows}
 
     def _tunnel(self, tunnel_id: str) -> Row | None:
         found = self._inventory.find(tunnel_id)
@@ -113,13 +114,41 @@ class ProcessOperations:
         obstacles = list(self._obstacles())
         return self._inventory.status(obstacles, draining="draining" in " ".join(obstacles))
 
-    def _rebalance(self, member: str | None, tunnels: int | None, share: float | None) -> int:
-        if member not in (None, self._inventory.process.member):
+    def _accounts(self, limit: int, after: str) -> dict[str, Any]:
+        return self._inventory.accounts(limit, after)
+
+    def _history(self) -> dict[str, Any]:
+        return self._history_kept.shown()
+
+    def _look(
+        self,
+        watcher: str,
+        tunnels: Sequence[str],
+        topics: Sequence[str] = TUNNEL_TOPICS,
+        most: int = MAX_CHANGES,
+    ) -> dict[str, Any] | None:
+        return self._watching.look(watcher, tunnels, topics, most)
+
+    def _rebalance(
+        self,
+        member: str | None,
+        tunnels: int | None,
+        share: float | None,
+        each: Mapping[str, int] | None = None,
+    ) -> int:
+        """Ask devices to reconnect; return how many were asked.
+
+        `each`: how many each process asks; without it, all ask `tunnels` or a `share` of theirs.
+        """
+        name = self._inventory.process.member
+        if member not in (None, name):
             return 0
-        able = [each for each in self._inventory.tunnels.all if each.owner is not None]
+        able = [one for one in self._inventory.tunnels.all if one.owner is not None]
         wanted = len(able) if tunnels is None else tunnels
         if share is not None:
             wanted = round(len(able) * share)
+        if each is not None:
+            wanted = each.get(name, 0)
         asked = 0
         for tunnel in able:
             if asked >= wanted:
@@ -137,3 +166,32 @@ class ProcessOperations:
             return False
         self._drain()
         return True
+
+
+_METHODS: Final[Mapping[str, Callable[..., Any]]] = {
+    "tunnels": ProcessOperations._tunnels,
+    "tunnel": ProcessOperations._tunnel,
+    "end_tunnel": ProcessOperations._end_tunnel,
+    "accounts": ProcessOperations._accounts,
+    "proxies": ProcessOperations._status,
+    "history": ProcessOperations._history,
+    "look": ProcessOperations._look,
+    "rebalance": ProcessOperations._rebalance,
+    "drain": ProcessOperations._begin_to_drain,
+    "covered": ProcessOperations._covered,
+}
+
+COMMANDS: Final = frozenset({"end_tunnel", "rebalance", "drain"})
+"""The questions that change something: nobody may act on one long after it was asked."""
+
+
+def is_known(method: str, arguments: Mapping[str, Any]) -> bool:
+    """Return whether this version can answer a question: one of a later version may be new."""
+    found = _METHODS.get(method)
+    if found is None:
+        return False
+    try:
+        signature(found).bind(None, **arguments)
+    except TypeError:
+        return False
+    return True

@@ -12,12 +12,22 @@ from tessel_proxy.operations.happenings import Mailbox
 from tessel_proxy.operations.inventory import Inventory, Row, Sample
 from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
 from tessel_proxy.records.ends import Outcome
+from tessel_proxy.tunnel.shared_state import OpenTunnel
 
 FORGET_S: Final = 10.0
 """Seconds without a look after which a watcher is forgotten: it looks every second."""
 
 MAX_TUNNELS_WATCHED: Final = 64
 """Tunnels of which one look may ask for the substreams: two for each watcher."""
+
+MAX_CHANGES: Final = 20_000
+"""Rows of new tunnels, and counts of others, in one look. The rest is told by the next looks."""
+
+MAX_WATCHERS: Final = 64
+"""Watchers of one process, each with what it has seen of each tunnel. All watchers at one host are
+one here, so these are hosts at which somebody watches."""
+
+TUNNEL_TOPICS: Final = ("tunnels",)
 
 
 @dataclass(slots=True)
@@ -29,6 +39,7 @@ class _Seen:
     stages: dict[TunnelRecord, tuple[str, str | None]] = field(default_factory=dict)
     samples: Mapping[TunnelRecord, Sample] = field(default_factory=dict)
     moving: set[TunnelRecord] = field(default_factory=set)
+    owed: dict[TunnelRecord, None] = field(default_factory=dict)  # changes that are not told yet
     substreams: dict[str, dict[SubstreamRecord, tuple[int, int, str]]] = field(default_factory=dict)
 
 
@@ -40,21 +51,37 @@ class Watching:
         self._seen: dict[str, _Seen] = {}
         self._forgetting: IDelayedCall | None = None
 
-    def look(self, watcher: str, tunnels: Sequence[str]) -> dict[str, Any]:
+    def look(
+        self,
+        watcher: str,
+        tunnels: Sequence[str],
+        topics: Sequence[str] = TUNNEL_TOPICS,
+        most: int = MAX_CHANGES,
+    ) -> dict[str, Any] | None:
         """Return what has changed since this watcher's last look; the first look has no changes.
 
-        `tunnels`: ids of tunnels whose substreams are wanted, too.
+        None: there are MAX_WATCHERS others.
+
+        Args:
+            watcher: the name of the watcher.
+            tunnels: ids of tunnels whose substreams are wanted, too.
+            topics: without "tunnels", rows and counts of tunnels are not wanted.
+            most: rows of new tunnels, and counts of others, in the result.
         """
         seen = self._seen.get(watcher)
+        if seen is None and len(self._seen) >= MAX_WATCHERS:
+            return None
         if seen is None:
             mailbox = self._inventory.happenings.mailboxes.setdefault(watcher, Mailbox())
             seen = self._seen[watcher] = _Seen(mailbox, 0.0)
-            self._changed(seen)
-            mailbox.closed.clear()
+            self._differences(seen)
         seen.at = self._inventory.clock.seconds()
         if self._forgetting is None:
             self._forgetting = self._inventory.clock.callLater(FORGET_S, self._forget)
-        opened, changed = self._changed(seen)
+        fresh, changing = self._differences(seen)  # also without the topic, which may come
+        if "tunnels" not in topics:
+            fresh, changing = [], {}
+        opened, changed = self._changed(seen, fresh, changing, most)
         return {
             "tunnels": {"opened": opened, "changed": changed, "closed": self._closed(seen)},
             "substreams": self._of_tunnels(seen, tunnels[:MAX_TUNNELS_WATCHED]),
@@ -74,30 +101,55 @@ class Watching:
             "opens": inventory.happenings.opens_ever,
         }
 
-    def _changed(self, seen: _Seen) -> tuple[list[Row], list[list[Any]]]:
-        """Return rows of tunnels that are new or in another state, and the counts of others.
+    def _differences(
+        self, seen: _Seen
+    ) -> tuple[Sequence[OpenTunnel], Mapping[TunnelRecord, Sample]]:
+        """Return tunnels that are new or in another state, and the samples of others.
 
-        A tunnel that has stopped to move bytes is in the counts once more, with rates of 0.
+        A tunnel that has stopped to move bytes is among the others once more, with rates of 0.
         """
         inventory, samples = self._inventory, self._inventory.sampled()
-        fresh, changed = [], []
+        fresh, changing = [], {}
         stages, moving = {}, set()
         for tunnel in inventory.tunnels.all:
             record = tunnel.record
             stage = stages[record] = (tunnel.stage, record.account)
             sample, before = samples.get(record), seen.samples.get(record)
+            is_owed = record in seen.owed
             if seen.stages.get(record) != stage:
                 fresh.append(tunnel)  # its row has the counts
-            elif sample is None or sample is before:
+            elif sample is None or (sample is before and not is_owed):
                 continue  # idle, as most are
-            elif _bytes(sample) != _bytes(before) or record in seen.moving:
-                changed.append(_counts(inventory.id_of(record), sample))
+            elif is_owed or _bytes(sample) != _bytes(before) or record in seen.moving:
+                changing[record] = sample
             if sample is None:
                 continue
             if sample.from_device_per_s or sample.from_target_per_s:
                 moving.add(record)
         seen.stages, seen.samples, seen.moving = stages, samples, moving
-        return inventory.rows(fresh), changed
+        return fresh, changing
+
+    def _changed(
+        self,
+        seen: _Seen,
+        fresh: Sequence[OpenTunnel],
+        changing: Mapping[TunnelRecord, Sample],
+        most: int,
+    ) -> tuple[list[Row], list[list[Any]]]:
+        """Return rows of fresh tunnels and counts of others, `most` together.
+
+        The next look has the rest; those that wait longest come first.
+        """
+        inventory = self._inventory
+        for late in fresh[most:]:
+            del seen.stages[late.record]  # so it is fresh once more
+        waiting = dict.fromkeys(each for each in seen.owed if each in changing)
+        waiting.update(dict.fromkeys(changing))
+        in_turn = list(waiting)
+        room = most - len(fresh[:most])
+        seen.owed = dict.fromkeys(in_turn[room:])
+        counts = [_counts(inventory.id_of(each), changing[each]) for each in in_turn[:room]]
+        return inventory.rows(fresh[:most]), counts
 
     def _closed(self, seen: _Seen) -> list[Row]:
         closed = [

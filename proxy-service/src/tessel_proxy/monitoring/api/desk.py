@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from tessel_proxy.fleet.engine import Confirmations, Notice, TokensRevoked, TunnelsEnded
-from tessel_proxy.monitoring.api import merging
 from tessel_proxy.operations import (
     Refusals,
     Rule,
     UsageError,
     UsagePage,
     UsageQuestion,
+    merging,
 )
 from tessel_proxy.operations.process import Answers, Parts
 from tessel_proxy.operations.requests import usage_as_json
@@ -106,7 +106,7 @@ class Desk:
         return {"ended": ended} | _spread(done)
 
     async def _count(self, **selection: str | None) -> int:
-        page = await self.tunnels(1, "", **(EVERYTHING | selection))
+        page = await self.tunnels(0, "", **(EVERYTHING | selection))
         total: int = page["total"]
         return total
 
@@ -115,15 +115,19 @@ class Desk:
         return _spread(await self._publish(TokensRevoked(account)))
 
     async def accounts(self, limit: int, after: str) -> Row:
-        """Return a page of accounts, with the bytes of today where usage is kept."""
-        parts = await self.answers.ask("accounts", {})
-        rows = [each for each in merging.accounts(parts.found) if each["account"] > after]
-        page = rows[:limit]
+        """Return a page of accounts, with the bytes of today where usage is kept.
+
+        It may have less rows than `limit` although others follow.
+        """
+        parts = await self.answers.ask("accounts", {"limit": limit, "after": after})
+        found = merging.accounts(parts.found, limit)
+        page = found["rows"][:limit]
         today = await self._bytes_today()
         for row in page:
             row["bytes_today"] = None if today is None else today.get(row["account"], 0)
-        more = page[-1]["account"] if len(rows) > limit else None
-        return {"accounts": page, "next": more, "missing": parts.missing}
+        has_more = found["more"] or len(found["rows"]) > len(page)
+        last = page[-1]["account"] if page and has_more else None
+        return {"accounts": page, "next": last, "missing": parts.missing}
 
     async def _bytes_today(self) -> Mapping[str, int] | None:
         today = f"{datetime.fromtimestamp(self._wall_time(), UTC):%F}"
@@ -174,11 +178,16 @@ class Desk:
         return {"confirmed": list(spread.confirmed), "missing": list(spread.missing)}
 
     async def rebalance(self, member: str | None, tunnels: int | None, share: float | None) -> Row:
-        """Ask some devices to reconnect elsewhere; `tunnels` and `share` are of each process."""
-        asked = await self.answers.ask(
-            "rebalance", {"member": member, "tunnels": tunnels, "share": share}
-        )
-        return {"asked": sum(asked.found), "missing": asked.missing}
+        """Ask some devices to reconnect elsewhere: a number of all, or a share of each process."""
+        arguments: Row = {"member": member, "tunnels": tunnels, "share": share}
+        missing: set[str] = set()
+        if member is None and tunnels is not None:
+            counted = await self.answers.ask("proxies", {})
+            missing.update(counted.missing)
+            open_now = {name: row["tunnels"] for name, row in counted.answers.items() if row}
+            arguments["each"] = merging.divided(tunnels, open_now)
+        asked = await self.answers.ask("rebalance", arguments)
+        return {"asked": sum(asked.found), "missing": sorted(missing.union(asked.missing))}
 
     async def drain(self, member: str | None) -> Row:
         """Stop a process, or all, as SIGTERM does. Raises NotThereError."""

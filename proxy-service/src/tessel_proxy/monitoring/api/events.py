@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from tessel_proxy.monitoring.api import merging
 from tessel_proxy.monitoring.api.desk import Desk
+from tessel_proxy.operations import merging
 from tessel_proxy.operations.process import Parts
 from tessel_proxy.operations.watching import MAX_TUNNELS_WATCHED
 from tessel_proxy.records.error_codes import ErrorCode
@@ -154,7 +154,9 @@ class EventStreams:
         self._number += 1
         tunnels = sorted({name for each in self._watchers for name in each.tunnels})
         del tunnels[MAX_TUNNELS_WATCHED:]
-        parts = await self._desk.answers.ask("look", {"watcher": self._name, "tunnels": tunnels})
+        topics = sorted({each for one in self._watchers for each in one.topics} & set(TOPICS))
+        look = {"watcher": self._name, "tunnels": tunnels, "topics": topics}
+        parts = await self._desk.answers.ask("look", look)
         self._cut_if_others_answered(frozenset(parts.answers))
         self._send("totals", self._totals(parts))
         self._send("tunnels", _if_any(merging.changes(parts.found)))

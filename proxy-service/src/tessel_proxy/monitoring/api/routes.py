@@ -132,7 +132,7 @@ ROUTES: Final = (
         "Asked",
         body=(
             MEMBER,
-            Field("tunnels", "integer", "of each process", lowest=1, highest=1_000_000),
+            Field("tunnels", "integer", "of all processes together", lowest=1, highest=1_000_000),
             Field("share", "number", "of the tunnels of each process", lowest=0, highest=1),
         ),
     ),
