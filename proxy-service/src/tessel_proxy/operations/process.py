@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from typing import Protocol as Interface
 
 from streamplex.conversation import Reason, Refused
@@ -63,7 +63,7 @@ class ProcessOperations:
 
     def answer(self, method: str, arguments: Mapping[str, Any]) -> Any:
         """Return the part of this process; raises KeyError for an unknown method."""
-        return _METHODS[method](self, **arguments)
+        return self.METHODS[method](self, **arguments)
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> Parts:
         """Return the part of this process alone. See Answers."""
@@ -71,6 +71,7 @@ class ProcessOperations:
 
     def _tunnels(
         self,
+        *,
         account: str | None,
         device: str | None,
         address: str | None,
@@ -92,7 +93,11 @@ class ProcessOperations:
             rest = [one for one in selected if one.record.tunnel > int(number)]
         else:
             rest = selected
-        most = (limit + 1 if limit else 0) if each is None else each.get(self._inventory.process.member, 0)
+        most = (
+            (limit + 1 if limit else 0)
+            if each is None
+            else each.get(self._inventory.process.member, 0)
+        )
         rows = self._inventory.rows(rest[:most]) if most else []
         return {"total": len(selected), "left": len(rest), "rows": rows}
 
@@ -167,19 +172,20 @@ class ProcessOperations:
         self._drain()
         return True
 
+    METHODS: ClassVar[Mapping[str, Callable[..., Any]]] = {
+        "tunnels": _tunnels,
+        "tunnel": _tunnel,
+        "end_tunnel": _end_tunnel,
+        "accounts": _accounts,
+        "proxies": _status,
+        "history": _history,
+        "look": _look,
+        "rebalance": _rebalance,
+        "drain": _begin_to_drain,
+        "covered": _covered,
+    }
+    """What can be asked, by its name."""
 
-_METHODS: Final[Mapping[str, Callable[..., Any]]] = {
-    "tunnels": ProcessOperations._tunnels,
-    "tunnel": ProcessOperations._tunnel,
-    "end_tunnel": ProcessOperations._end_tunnel,
-    "accounts": ProcessOperations._accounts,
-    "proxies": ProcessOperations._status,
-    "history": ProcessOperations._history,
-    "look": ProcessOperations._look,
-    "rebalance": ProcessOperations._rebalance,
-    "drain": ProcessOperations._begin_to_drain,
-    "covered": ProcessOperations._covered,
-}
 
 COMMANDS: Final = frozenset({"end_tunnel", "rebalance", "drain"})
 """The questions that change something: nobody may act on one long after it was asked."""
@@ -187,7 +193,7 @@ COMMANDS: Final = frozenset({"end_tunnel", "rebalance", "drain"})
 
 def is_known(method: str, arguments: Mapping[str, Any]) -> bool:
     """Return whether this version can answer a question: one of a later version may be new."""
-    found = _METHODS.get(method)
+    found = ProcessOperations.METHODS.get(method)
     if found is None:
         return False
     try:

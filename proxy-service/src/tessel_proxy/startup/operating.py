@@ -10,13 +10,14 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 
 from tessel_proxy.fleet.asking import AskedWorkers
 from tessel_proxy.fleet.host_keeping import HostKeeping
+from tessel_proxy.fleet.questions import FleetAnswers, host_of
 from tessel_proxy.fleet.supervisor import Supervisor
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.monitoring.admin import Operator, operator_site
@@ -47,8 +48,12 @@ class InProcess:
 
 
 def can_be_operated(config: Config) -> bool:
-    """Return whether an operator can look: otherwise nothing is kept for one."""
-    return config.admin_token is not None or config.control_socket is not None
+    """Return whether an operator can look, also by way of another host of the fleet.
+
+    Otherwise nothing is kept for one.
+    """
+    ways_in = (config.admin_token, config.control_socket, config.fleet_url)
+    return any(each is not None for each in ways_in)
 
 
 def in_process(
@@ -71,46 +76,59 @@ def in_process(
     inventory = Inventory(process, ledger, tunnels, limits, config, happenings, clock, wall_time)
     history = History(meter, happenings, clock, wall_time)
     operations = ProcessOperations(
-        inventory, history, lambda: readiness.obstacles, _terminate, random.random
+        inventory, history, lambda: readiness.obstacles, lambda: _terminate(clock), random.random
     )
     return InProcess(operations, history)
 
 
-def _terminate() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+TERMINATE_S: Final = 0.1
+"""Seconds after which a process that was told to drain begins: its answer is sent before."""
+
+
+def _terminate(clock: IReactorTime) -> None:
+    clock.callLater(TERMINATE_S, os.kill, os.getpid(), signal.SIGTERM)
 
 
 class SupervisedAnswers:
     """The answers of the workers, and of their supervisor about itself."""
 
     def __init__(self, supervisor: Supervisor, clock: IReactorTime, member: str) -> None:
-        self._supervisor = supervisor
+        self._clock = clock
         self._workers = AskedWorkers(
             lambda: [each for each in supervisor.living if each.can_be_asked], clock
         )
         self._member = member
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> Parts:
-        """Return the answers of all workers. A drain is of all: a worker alone is replaced."""
+        """Return the answers of all workers.
+
+        A drain is of all, also if it names one of them: a worker alone would be replaced.
+        """
         if method == "drain":
-            is_meant = arguments["member"] in (None, self._member)
+            member = arguments["member"]
+            is_meant = member is None or host_of(member) == self._member
             if is_meant:
-                _terminate()
+                _terminate(self._clock)
             return Parts({self._member: is_meant})
         return await self._workers.ask(method, arguments)
 
 
 def desk_of(
     answers: Answers,
+    host: str,
     keeping: HostKeeping,
     engine: ValkeyEngine | None,
     upgrade: Callable[[], Awaitable[str | None]],
 ) -> Desk:
-    """Return the desk of a host."""
+    """Return the desk of a host with a name; `answers` are those of the host itself.
+
+    With an engine, the desk asks all hosts, and this host answers the questions of others.
+    """
     shown = Engine()
     if engine is not None:
         health = engine.health
         shown = Engine(engine.shown_url, lambda: health.is_degraded)
+        answers = FleetAnswers(answers, host, engine.questions)
     refusals = keeping.refusals
     return Desk(
         answers=answers,

@@ -40,7 +40,9 @@ from tessel_proxy.fleet.valkey.dialing import Dialer
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.hearing import Hearing
 from tessel_proxy.fleet.valkey.link import Link
-from tessel_proxy.fleet.valkey.replies import confirmations_of, members_of
+from tessel_proxy.fleet.valkey.members import LivingMembers
+from tessel_proxy.fleet.valkey.questions import EngineQuestions
+from tessel_proxy.fleet.valkey.replies import confirmations_of
 from tessel_proxy.fleet.valkey.rules import CopyOfRules, RulesFollower, rule_arguments
 from tessel_proxy.fleet.valkey.scripts import (
     ALLOW,
@@ -79,8 +81,8 @@ class ValkeyEngine:
         self._rules: RulesFollower | None = None
         self.kept: Kept = NothingKept()
         self._epoch = ""
-        self._version = ""
-        self._members: tuple[str, ...] = ()
+        self._living = LivingMembers()
+        self.questions = EngineQuestions(clock, self._link, self._hearing, self._living)
 
     @property
     def shown_url(self) -> str:
@@ -124,15 +126,13 @@ class ValkeyEngine:
     async def renew(self, member: str) -> Sequence[str]:
         """Keep `member` among the living; return all live members. See Engine."""
         self._accounts.forget_old()
-        reply = await self._link.run(RENEW, member, LIVES_MS, self._version, SWEEP)
-        epoch, self._version, members = members_of(reply)
-        if members is not None:
-            self._members = members
+        reply = await self._link.run(RENEW, member, LIVES_MS, self._living.version, SWEEP)
+        epoch = self._living.learn(reply)
         if self._epoch not in ("", epoch):
             await self._devices.send_again()
             await self._days.send_again()
         self._epoch = epoch  # if a call failed, all is sent again with the next renewal
-        return self._members
+        return self._living.names
 
     def forget(self, member: str) -> None:
         """Remove a member that has died. If the engine is away, its counts lapse."""
@@ -203,7 +203,7 @@ class ValkeyEngine:
                 await self._link.run(ALLOW, rule_id, *kept)
             case _:
                 await self._link.run(PUBLISH, *kept)
-        found = Confirmations((), self._members)
+        found = Confirmations((), self._living.names)
         while self._clock.seconds() < until:
             await deferLater(self._clock, ASK_AGAIN_S)
             try:

@@ -8,7 +8,7 @@ reading after a pause are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -34,6 +34,7 @@ from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.protocol import EngineProtocol
 from tessel_proxy.fleet.valkey.scripts import POSITIONS
 from tessel_proxy.fleet.wire import load_notice
+from tessel_proxy.records.error_codes import ErrorCode
 
 ALL: Final = "tessel:notices"
 INBOX: Final = "tessel:inbox:"
@@ -47,6 +48,9 @@ READ_TIMEOUT_S: Final = BLOCK_S + 5.0
 
 PER_READ: Final = 256
 """Notices of one reply: one that was away does not get thousands at once."""
+
+Fields = Mapping[bytes, bytes]
+"""What an entry of a stream has."""
 
 Confirm = Callable[[str, str], Coroutine[Deferred[Any], Any, None]]
 """Called with the id of a notice, and a member of this host that has acted on it."""
@@ -65,6 +69,7 @@ class Hearing:
         self._confirm = confirm
         self._hearers: dict[str, Hear] = {}
         self.overhear: Callable[[Notice], None] = lambda _notice: None  # before the hearers
+        self._passing: dict[str, Callable[[Fields], None]] = {}  # who reads the other streams
         self._read_to: dict[str, str] = {}  # the id of the last entry read, by stream
         self._late_to: dict[str, str] = {}  # up to this id, entries are older than the connection
         self._server_ahead_s = 0.0  # the server's time minus the clock's, at the connection
@@ -81,6 +86,10 @@ class Hearing:
         self._hearers.pop(member, None)
         self._read_to.pop(INBOX + member, None)
 
+    def read(self, stream: str, got: Callable[[Fields], None]) -> None:
+        """Call `got` with each entry of a stream that comes while there is a connection."""
+        self._passing[stream] = got
+
     def tell(self, notice: Notice) -> None:
         """Tell a notice to the members of this host, which nobody has published."""
         self._hear(notice)
@@ -89,7 +98,7 @@ class Hearing:
         try:
             await self._find_positions(protocol)
             while True:
-                self._hear_all(await self._next(protocol))
+                self._take(await self._next(protocol))
                 self._heard_at = self._clock.seconds()
         except TookTooLongError:
             raise DialError(f"no answer within {READ_TIMEOUT_S:g} s") from None
@@ -100,12 +109,13 @@ class Hearing:
 
     async def _find_positions(self, protocol: EngineProtocol) -> None:
         """Begin behind the last entries; go on where the last connection ended."""
-        streams = [ALL, *self._read_to]
+        streams = list(dict.fromkeys([ALL, *self._passing, *self._read_to]))
         found = Deferred.fromCoroutine(protocol.run(POSITIONS, *streams))
         reply = (await found.addTimeout(READ_TIMEOUT_S, self._clock)).decode()
         epoch, now, *last = reply.split("\n")
         self._late_to = dict(zip(streams, last, strict=True))
         self._server_ahead_s = int(now) / 1000 - self._clock.seconds()
+        self._read_to.update((each, self._late_to[each]) for each in self._passing)
         first, self._epoch, before = not self._epoch, epoch, self._epoch
         if first:
             self._read_to.setdefault(ALL, last[0])
@@ -113,7 +123,9 @@ class Hearing:
         away_s = self._clock.seconds() - self._heard_at
         if epoch != before or away_s > KEPT_NOTICES_S:
             self._doubt_tokens()
-        for stream, end in zip(streams, last, strict=True):
+        for stream, end in self._late_to.items():
+            if stream in self._passing:
+                continue  # nobody waits for what came meanwhile
             if epoch != before:
                 self._read_to[stream] = "0-0"  # all that it has now came after the loss
             else:  # a server that took over, and whose clock is behind, numbers from there
@@ -121,9 +133,10 @@ class Hearing:
                     self._read_to[stream], max(end, f"{now}-0", key=_id), key=_id
                 )
 
-    async def _next(self, protocol: EngineProtocol) -> list[tuple[str, str, bytes, str]]:
-        """Wait for entries: return stream, id, notice, and the notice's id of each."""
-        streams = [ALL, *(INBOX + member for member in self._hearers)]
+    async def _next(self, protocol: EngineProtocol) -> list[tuple[str, str, Fields]]:
+        """Wait for entries: return stream, id and fields of each."""
+        inboxes = (INBOX + member for member in self._hearers)
+        streams = [ALL, *self._passing, *inboxes]
         positions = [self._read_to.setdefault(each, "0-0") for each in streams]
         block = ("BLOCK", round(BLOCK_S * 1000), "STREAMS")
         asked: Deferred[Any] = protocol.execute_command(
@@ -132,28 +145,42 @@ class Hearing:
         reply = await asked.addTimeout(READ_TIMEOUT_S, self._clock)
         try:
             return [
-                (stream.decode(), entry.decode(), *_notice_of(fields))
+                (stream.decode(), entry.decode(), _fields_of(fields))
                 for stream, entries in reply or ()
                 for entry, fields in entries
             ]
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise DialError(f"notices cannot be read: {reply!r:.80}") from error
 
-    def _hear_all(self, entries: list[tuple[str, str, bytes, str]]) -> None:
-        for stream, entry, text, notice_id in entries:
-            member = stream.removeprefix(INBOX) if stream != ALL else None
-            if member is not None and member not in self._hearers:
-                continue  # it has left while this was read
+    def _take(self, entries: list[tuple[str, str, Fields]]) -> None:
+        for stream, entry, fields in entries:
+            if (got := self._passing.get(stream)) is None:
+                self._hear_entry(stream, entry, fields)
+                continue
             self._read_to[stream] = entry
             try:
-                notice = load_notice(text)
-            except (ValueError, LookupError, TypeError) as error:  # also one of a later version
-                self._log.warn("notice_ignored: {error}", event="notice_ignored", error=str(error))
-                continue
-            if isinstance(notice, TunnelsEnded):
-                notice = replace(notice, age_s=self._age_s(stream, entry))
-            self.overhear(notice)
-            self._hear(notice, notice_id, member)
+                got(fields)
+            except Exception:  # noqa: BLE001 -- it must not keep the notices from being read
+                self._log.failure(
+                    "an entry was not read",
+                    stream=stream,
+                    error=ErrorCode.INTERNAL_ERROR.value,
+                )
+
+    def _hear_entry(self, stream: str, entry: str, fields: Fields) -> None:
+        member = stream.removeprefix(INBOX) if stream != ALL else None
+        if member is not None and member not in self._hearers:
+            return  # it has left while this was read
+        self._read_to[stream] = entry
+        try:
+            notice = load_notice(fields.get(b"notice", b""))
+        except (ValueError, LookupError, TypeError) as error:  # also one of a later version
+            self._log.warn("notice_ignored: {error}", event="notice_ignored", error=str(error))
+            return
+        if isinstance(notice, TunnelsEnded):
+            notice = replace(notice, age_s=self._age_s(stream, entry))
+        self.overhear(notice)
+        self._hear(notice, fields.get(b"id", b"").decode("utf-8", "replace"), member)
 
     def _age_s(self, stream: str, entry: str) -> float:
         """Return for how many seconds an entry waited for this connection; 0: it did not.
@@ -186,13 +213,12 @@ class Hearing:
         self._hear(TokensRevoked(None))
 
 
-def _notice_of(fields: list[bytes]) -> tuple[bytes, str]:
-    """Return a notice and its id; empty, which is no notice, if the entry has no such fields.
+def _fields_of(fields: list[bytes]) -> Fields:
+    """Return the fields of an entry by name.
 
-    Another program may have written it. It must not keep the notices after it from being read.
+    Another program may have written it. It must not keep the entries after it from being read.
     """
-    found = dict(zip(fields[::2], fields[1::2], strict=False))
-    return found.get(b"notice", b""), found.get(b"id", b"").decode("utf-8", "replace")
+    return dict(zip(fields[::2], fields[1::2], strict=False))
 
 
 def _id(text: str) -> tuple[int, int]:

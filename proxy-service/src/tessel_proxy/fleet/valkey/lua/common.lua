@@ -28,6 +28,16 @@ local function members_changed()
   redis.call('HINCRBY', FLEET, 'version', 1)
 end
 
+-- Epoch and version of the list of members; then the names, if the version is another one.
+local function members_since(known)
+  local version = epoch() .. ':' .. (redis.call('HGET', FLEET, 'version') or '0')
+  local lines = {epoch() .. ' ' .. version}
+  if version ~= known then
+    for _, name in ipairs(redis.call('ZRANGE', MEMBERS, 0, -1)) do lines[#lines + 1] = name end
+  end
+  return table.concat(lines, '\n')
+end
+
 local function touch(member, now, lives)
   local due = redis.call('ZSCORE', MEMBERS, member)
   if not due then members_changed() end
@@ -116,6 +126,15 @@ end
 local function notify(stream, notice, kept, kept_s, id)
   redis.call('XADD', stream, 'MAXLEN', '~', kept, '*', 'notice', notice, 'id', id or '')
   redis.call('EXPIRE', stream, kept_s)
+end
+
+-- Keep a question or a piece of an answer for SAID_MS: nobody reads it later. The stream itself stays
+-- for an hour: the ids in a new one could be lower, if the clock was set back.
+local SAID_MS = 5000
+
+local function say(stream, ...)
+  redis.call('XADD', stream, 'MINID', '~', int(now_ms() - SAID_MS), '*', ...)
+  redis.call('EXPIRE', stream, 3600)
 end
 
 -- The member that has the device now, if it is another one with tunnels of the account.

@@ -9,9 +9,4 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', MEMBERS, '(' .. due, '+inf', '
   redis.call('ZADD', MEMBERS, due, name)
 end
 sweep(now, tonumber(ARGV[4]))
-local version = epoch() .. ':' .. (redis.call('HGET', FLEET, 'version') or '0')
-local lines = {epoch() .. ' ' .. version}
-if version ~= ARGV[3] then
-  for _, name in ipairs(redis.call('ZRANGE', MEMBERS, 0, -1)) do lines[#lines + 1] = name end
-end
-return table.concat(lines, '\n')
+return members_since(ARGV[3])
