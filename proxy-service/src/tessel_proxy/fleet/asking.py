@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from typing import Protocol as Interface
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -14,7 +14,8 @@ from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
-from tessel_proxy.operations.process import Parts
+from tessel_proxy.fleet.calls import whole
+from tessel_proxy.operations.process import COMMANDS, Parts
 from tessel_proxy.records.error_codes import ErrorCode
 
 ASK: Final = b"Ask"
@@ -27,6 +28,9 @@ PIECE_BYTES: Final = 0xFFFF
 """Bytes of one value of a box."""
 
 
+Arguments: TypeAlias = Mapping[str, Any]
+
+
 class AsksBoxes(Interface):
     """One worker, as far as it can be asked; WorkerProcess has these."""
 
@@ -35,9 +39,18 @@ class AsksBoxes(Interface):
     def ask(self, question: bytes) -> Deferred[amp.AmpBox]: ...
 
 
-def asked(question: bytes, answer: Callable[[str, Mapping[str, Any]], Any]) -> amp.AmpBox:
-    """Return the box with the answer to a question, in compressed pieces."""
-    method, arguments = json.loads(question)
+class TooLateError(Exception):
+    """A command was read after its asker has given up, and has said so."""
+
+
+def asked(box: amp.AmpBox, answer: Callable[[str, Arguments], Any], now: float) -> amp.AmpBox:
+    """Return the box with the answer to a question, in compressed pieces.
+
+    Raises TooLateError. `now` is of the clock that all processes of a host have.
+    """
+    method, arguments, until = json.loads(whole("question", box))
+    if method in COMMANDS and now > until:
+        raise TooLateError(f"{method} was asked {now - until + ANSWER_S:.1f} s ago")
     data = zlib.compress(json.dumps(answer(method, arguments)).encode(), 1)
     pieces = [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
     return amp.AmpBox({str(number).encode(): piece for number, piece in enumerate(pieces)})
@@ -61,7 +74,8 @@ class AskedWorkers:
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> Parts:
         """Return the answers of all workers, within ANSWER_S."""
-        question = json.dumps([method, arguments]).encode()
+        until = self._clock.seconds() + ANSWER_S
+        question = json.dumps([method, arguments, until]).encode()
         workers = list(self._workers())
         asking = [
             maybeDeferred(each.ask, question)

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
-from tessel_proxy.fleet.asking import ASK, asked
+from tessel_proxy.fleet.asking import ASK, TooLateError, asked
 from tessel_proxy.fleet.calls import (
     VERSION,
     EngineCall,
@@ -70,10 +70,13 @@ class WorkerLink(amp.AMP):
 
     async def _asked(self, box: amp.AmpBox) -> amp.AmpBox:
         try:
-            return asked(box[b"question"], self.answer)
+            return asked(box, self.answer, self._clock.seconds())
+        except TooLateError as error:
+            self._log.warn("too_late: {error}", event="too_late", error=str(error))
+            raise _not_answered() from error
         except Exception as error:  # amp would close the connection, and the worker would end
             self._log.failure("a question was not answered", error=ErrorCode.INTERNAL_ERROR.value)
-            raise amp.RemoteAmpError(amp.UNKNOWN_ERROR_CODE, "not answered", False) from error
+            raise _not_answered() from error
 
     async def join(self) -> None:
         """Say which version this worker speaks; raises VersionError if the supervisor does not."""
@@ -134,3 +137,7 @@ class WorkerLink(amp.AMP):
         """Called when the supervisor has ended, and when this process ends."""
         super().connectionLost(reason)  # type: ignore[no-untyped-call] # as above
         self.orphaned()
+
+
+def _not_answered() -> amp.RemoteAmpError:
+    return amp.RemoteAmpError(amp.UNKNOWN_ERROR_CODE, "not answered", False)

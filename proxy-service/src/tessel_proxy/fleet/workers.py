@@ -95,7 +95,7 @@ class WorkerProcess(ProcessProtocol):
 
     def ask(self, question: bytes) -> Deferred[amp.AmpBox]:
         """Ask the worker a question of the operator; fails if the connection is lost."""
-        called = self.link.callRemoteString(ASK, question=question)  # type: ignore[no-untyped-call] # Twisted's has no types
+        called = self.link.callRemoteString(ASK, **in_parts("question", question))  # type: ignore[no-untyped-call] # Twisted's has no types
         return cast("Deferred[amp.AmpBox]", called)
 
     @property
