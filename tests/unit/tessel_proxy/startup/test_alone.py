@@ -53,6 +53,14 @@ class Service:
         return self.outcome
 
 
+class NoOtherHosts:
+    def __init__(self):
+        self.members = {}
+
+    def serve(self, host, answer):
+        self.host = host
+
+
 class Engine:
     shown_url = "an engine"
 
@@ -60,6 +68,7 @@ class Engine:
         self.health = EngineHealth(reactor, "an engine")
         self.said = said
         self.usage = EngineUsage(None)
+        self.questions = NoOtherHosts()
 
     def start(self):
         self.said.append("engine")

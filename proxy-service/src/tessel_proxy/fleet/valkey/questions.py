@@ -17,6 +17,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLongError
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -146,6 +147,7 @@ class EngineQuestions:
             asking.awaited = self._meant(hosts)
             asking.look()
             await asking.done.addTimeout(max(0.0, until - self._clock.seconds()), self._clock)
+            await deferLater(self._clock, 0)  # the asker may stop the reading, which calls this
         except (EngineError, TookTooLongError):
             pass  # who has not answered is missing; the health tells about the engine
         finally:
