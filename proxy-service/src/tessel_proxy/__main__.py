@@ -50,8 +50,9 @@ from tessel_proxy.startup.command_line import parser
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.inviting import Place, explained, invite, qr_code
 from tessel_proxy.startup.preparation import Ready, get_ready
-from tessel_proxy.startup.run import Host, IReactor, serve, work
+from tessel_proxy.startup.run import Host, IReactor, serve
 from tessel_proxy.startup.telling import tell_fleet
+from tessel_proxy.startup.work import work
 from tessel_service_kit.files import hints_of_exposed, reason
 from tessel_service_kit.serving import (
     AT_FAULT,

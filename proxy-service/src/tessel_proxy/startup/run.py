@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import os
 import signal
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import FrameType
 from typing import Final, TextIO
 
 from twisted.logger import Logger
 
-from tessel_proxy.fleet.division import TunnelRoom, divided
 from tessel_proxy.fleet.joining import Fleet, member_name
 from tessel_proxy.fleet.launching import Launch
-from tessel_proxy.fleet.place import STDERR, Place, place_of
-from tessel_proxy.fleet.worker import WorkerLink
-from tessel_proxy.fleet.workers import HALT, TRACE
+from tessel_proxy.fleet.place import Place
 from tessel_proxy.limits.descriptors import raise_descriptors
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.alone import IAloneReactor, SingleProcess
@@ -29,28 +23,21 @@ from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.operating import audit_of
 from tessel_proxy.startup.preparation import IReadyReactor, Ready, get_ready
 from tessel_proxy.startup.supervising import ISupervisingReactor, SupervisorService
-from tessel_proxy.startup.working import Worker
 from tessel_service_kit.log_file import FileOutput
-from tessel_service_kit.logs import LogLevel, begin_logging, file_output
+from tessel_service_kit.logs import begin_logging, file_output
 from tessel_service_kit.output import descriptor_of
 from tessel_service_kit.resolver import IResolvingReactor, resolver_of
 from tessel_service_kit.serving import (
-    AT_FAULT,
     STOP_TIMEOUT_S,
-    Handler,
     Hangups,
     IServingReactor,
     Serving,
 )
-from tessel_service_kit.settings import ConfigError
 from tessel_service_kit.systemd import Notifier
 
 SUPERVISOR_MORE_S: Final = 2.0
 """Seconds that the supervisor waits for its workers, beyond the time after which they end
 themselves."""
-
-
-SUPERVISORS_FILES: Final = ("REFUSALS_FILE",)
 
 
 class IReactor(
@@ -96,7 +83,7 @@ def serve(host: Host) -> int:
     if ready.engine is not None:
         fleet = Fleet(member_name(), 1, ready.engine)
         ready = replace(ready, reloadables=(*ready.reloadables, *ready.engine_secrets))
-    service = _proxy(
+    service = proxy_of(
         host, config, ready, lambda: log.dropped + sum(each.dropped for each in files), fleet=fleet
     )
     alone = SingleProcess(
@@ -106,7 +93,7 @@ def serve(host: Host) -> int:
         alone.start,
         alone.stop,
         reactor,
-        reload=lambda: _reload(service, ready),
+        reload=lambda: reload_all(service, ready),
         hangups=hangups,
         halt=service.abort,
         stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
@@ -117,7 +104,7 @@ def serve(host: Host) -> int:
     return serving.run()
 
 
-def _proxy(
+def proxy_of(
     host: Host,
     config: Config,
     ready: Ready,
@@ -126,6 +113,10 @@ def _proxy(
     place: Place | None = None,
     fleet: Fleet | None = None,
 ) -> ProxyService:
+    """Return the proxy of a process that serves devices; nothing is started.
+
+    `place` is that of a worker, `fleet` the state that other processes share with this one.
+    """
     return ProxyService(
         config,
         host.reactor,
@@ -211,83 +202,6 @@ def _launch(host: Host) -> Launch:
     )
 
 
-def work(host: Host, arguments: Namespace) -> int:
-    """Run one worker of a supervisor, with the arguments that it gives; return the exit code."""
-    for number in (signal.SIGINT, signal.SIGUSR2):  # for the supervisor, but sent to all
-        signal.signal(number, signal.SIG_IGN)
-    # the main thread alone: of a hundred threads, only the first would be written
-    faulthandler.register(TRACE, file=STDERR, all_threads=False)
-    hangups = Hangups()
-    try:
-        ready = get_ready(_for_workers(host.environ), host.reactor)
-    except ConfigError as error:  # files have changed since the supervisor has read them
-        _log_faults(error, host, arguments.number)
-        return AT_FAULT
-    config = divided(replace(ready.config, admin_port=None), ready.config.workers)
-    reactor = host.reactor
-    reactor.installNameResolver(resolver_of(reactor))
-    log = begin_logging(
-        host.standard_error, config.log_level, config.log_format, worker=arguments.number
-    )
-    link = WorkerLink(reactor)
-    link.engine.asks_levels = ready.engine is not None
-    room = TunnelRoom(config.max_tunnels, config.workers, link.last_look, reactor.seconds)
-    place = place_of(arguments.number, arguments.sockets, arguments.listening, room)
-    fleet = Fleet(arguments.member, config.workers, link.engine)
-    service = _proxy(host, config, ready, lambda: log.dropped, place=place, fleet=fleet)
-    worker = Worker(service, link, reactor)
-    serving = Serving(
-        lambda: worker.start(reactor),
-        worker.stop,
-        reactor,
-        reload=lambda: _reload(service, ready),
-        hangups=hangups,
-        halt=service.abort,
-        stop_timeout_s=config.stop_s + STOP_TIMEOUT_S,
-        catch=_catch_in_worker,
-    )
-    worker.of(serving)
-    gc.freeze()  # as above
-    return serving.run()
-
-
-def _log_faults(error: ConfigError, host: Host, number: int) -> None:
-    """Log why a worker cannot start: its standard error is the log of its supervisor."""
-    config, _faults = Config.read_only(host.environ, ("log_format",))
-    begin_logging(host.standard_error, LogLevel.INFO, config.log_format, worker=number)
-    Logger().critical(
-        "wrong settings: {faults}",
-        event="wrong_settings",
-        faults="; ".join(error.faults),
-        error=ErrorCode.SETTINGS.value,
-    )
-
-
-def _for_workers(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the environment without files of the supervisor.
-
-    A worker is restarted also while somebody has damaged one of them.
-    """
-    return {name: value for name, value in environ.items() if name not in SUPERVISORS_FILES}
-
-
-def _catch_in_worker(number: int, handler: Handler) -> None:
-    """Set a worker's handlers: SIGTERM counts once, HALT stops at once; see HALT."""
-    if number == signal.SIGTERM:
-        signal.signal(HALT, handler)
-        signal.signal(number, _once(handler))
-    elif number != signal.SIGINT:
-        signal.signal(number, handler)
-
-
-def _once(handler: Handler) -> Handler:
-    def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        handler(number, frame)
-
-    return handle
-
-
 def _log_hints(ready: Ready) -> None:
     for hint in ready.hints:
         Logger().warn("{hint}", event="setting_hint", hint=hint)
@@ -303,7 +217,8 @@ def log_files(config: Config) -> list[FileOutput]:
         return []
 
 
-def _reload(service: ProxyService, ready: Ready) -> None:
+def reload_all(service: ProxyService, ready: Ready) -> None:
+    """Read all files of a process again, and log which settings need a restart."""
     service.reload()
     if ready.kept:
         Logger().info(

@@ -157,9 +157,7 @@ def test_a_missing_proxy_is_explained(tmp_path):
     parser = CommandParser()
     add_commands(parser.add_subparsers(dest="command"))
     place = {"CONTROL_SOCKET": str(tmp_path / "none")}
-    with pytest.raises(
-        ConsoleError, match="no such socket; needed: the path that a"
-    ):
+    with pytest.raises(ConsoleError, match="no such socket; needed: the path that a"):
         run(parser.parse_args(["tunnels"]), place, Screen(io.StringIO(), io.StringIO(), 80))
 
 

@@ -505,3 +505,19 @@ def test_a_sighup_while_it_gets_ready_does_not_end_it(usable, tmp_path):
             process.kill()
     assert "reloading" in told
     assert process.returncode == 0
+
+
+def test_a_worker_whose_settings_are_at_fault_says_so_in_one_line_of_the_log(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "tessel_proxy", "worker", "--number=2", "--sockets=main=5"],
+        env={**os.environ, "LOG_FORMAT": "text", "CERT_FILE": "none"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert " critical wrong_settings TP3001 [2] wrong settings: " in line
+    assert "CERT_FILE='none'" in line
