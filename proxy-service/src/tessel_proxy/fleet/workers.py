@@ -18,7 +18,7 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from tessel_proxy.fleet.asking import ASK
-from tessel_proxy.fleet.calls import Look, Retire
+from tessel_proxy.fleet.calls import Look, Retire, in_parts
 from tessel_proxy.fleet.kept import HostEngine
 from tessel_proxy.fleet.launching import IWorkerReactor, Launch, Newcomer, start_worker
 from tessel_proxy.fleet.place import Seat
