@@ -1,0 +1,13 @@
+"""The C client, compiled once for all tests."""
+
+import pytest
+
+from support.c_client import compile_library, compiler
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    """The client as a shared library."""
+    if compiler() is None:
+        pytest.skip("no C compiler")
+    return compile_library(tmp_path_factory.mktemp("c"))

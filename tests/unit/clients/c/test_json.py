@@ -1,0 +1,99 @@
+"""The C client accepts and refuses the same JSON texts as the Python core."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamplex import jsontext, messages
+from streamplex.errors import RemoteError
+from support.c_client import CDevice
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(-1e300, 1e300) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+TEXTS = st.builds(
+    lambda value, ascii_only, indent: json.dumps({"x": value}, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass"),
+    ANY,
+    st.booleans(),
+    st.none() | st.just(1),
+)
+BYTES = st.sampled_from([bytes([each]) for each in b'"\\{}[],:0123456789eE+-.tfnul \t\x1f\x80\xc3\xed\xf4'])
+
+
+def accepts(library, text):
+    device = CDevice(library)
+    device.start("token", None, (), 1)
+    frame = messages.encode_text(0, text)
+    return device.receive(frame) != [("fault",)]
+
+
+def core_accepts(text):
+    try:
+        return isinstance(jsontext.loads(text), dict)
+    except RemoteError as error:
+        return "number out of range" in str(error)  # the one exception of the C client
+
+
+@given(text=TEXTS)
+def test_every_valid_text_is_accepted_or_refused_alike(library, text):
+    assert accepts(library, text) == core_accepts(text)
+
+
+@given(text=TEXTS, at=st.integers(0, 200), cut=st.integers(0, 2), put=st.lists(BYTES, max_size=3))
+def test_every_damaged_text_is_accepted_or_refused_alike(library, text, at, cut, put):
+    at = min(at, len(text))
+    damaged = text[:at] + b"".join(put) + text[at + cut :]
+    if damaged:
+        assert accepts(library, damaged) == core_accepts(damaged)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"x":%s}' % inner
+        for inner in (
+            b"[" * 63 + b"]" * 63,
+            b"[" * 64 + b"]" * 64,
+            b"1" * 308,
+            b"1" * 309,
+            b"0." + b"1" * 400,
+            b"01",
+            b"-",
+            b"-0",
+            b"1.",
+            b"1e",
+            b"1e+",
+            b".5",
+            b"NaN",
+            b"Infinity",
+            b"tru",
+            b"truee",
+            b'"\\ud834\\udd1e"',
+            b'"\\ud834"',
+            b'"\\udd1e"',
+            b'"\\ud834\\u0041"',
+            b'"\\ud834x"',
+            b'"\\uD8"',
+            b'"\xed\xa0\x80"',
+            b'"\xc0\x80"',
+            b'"\xf4\x90\x80\x80"',
+            b'"\xf4\x8f\xbf\xbf"',
+            b'"\n"',
+            b'"\\x"',
+            b"[1,]",
+            b"[,1]",
+            b'{"a":1,}',
+            b'{"a"}',
+            b"{1:1}",
+            b"1}",
+        )
+    ]
+    + [b"[]", b"1", b'"x"', b" {} ", b"{}x", b"\xef\xbb\xbf{}", b"{", b"", b" "],
+    ids=lambda text: ascii(text[:30]),
+)
+def test_a_text_at_the_edge_is_accepted_or_refused_alike(library, text):
+    assert accepts(library, text) == core_accepts(text)
