@@ -508,8 +508,10 @@ static void add_byte(spx_tunnel *t, uint8_t byte)
             json->sink = TO_NOWHERE, json->word_bytes = 0; /* longer than every known word */
         break;
     case TO_TEXT: /* shown to people: control characters would disturb a terminal */
-        if (t->text_bytes < SPX_TEXT_BYTES)
-            t->text[t->text_bytes++] = (char)(byte < 0x20 || byte == 0x7f ? ' ' : byte);
+        if (byte == '\n' || byte == '\r' || byte == '\t')
+            byte = ' ';
+        if (byte >= 0x20 && byte != 0x7f && t->text_bytes < SPX_TEXT_BYTES)
+            t->text[t->text_bytes++] = (char)byte;
         break;
     case TO_ID:
         if (begins_character && t->id_characters <= MAX_ID_CHARACTERS)
@@ -821,6 +823,7 @@ static void report_fault(spx_tunnel *t, spx_event *event, const char *text)
     t->phase = BROKEN;
     t->fault = text;
     event->kind = SPX_FAULT;
+    event->stream = 0; /* whatever was set before: the tunnel is over */
     event->text = text;
 }
 
@@ -924,6 +927,10 @@ static const char *control_message(spx_tunnel *t, spx_event *event)
         return NULL;
     case W_PING:
         return known & SPX_PING ? ping_came(t) : NULL;
+    case W_PONG:
+        if (known & SPX_PING)
+            event->kind = SPX_PONG;
+        return NULL;
     default:
         return NULL;
     }

@@ -88,6 +88,7 @@ enum spx_event_kind {
     SPX_PEER_RESET,     /* the proxy reads no more data of this substream */
     SPX_CLOSED,         /* the substream is over, and its number is not valid any more */
     SPX_GOING_AWAY,     /* open no more substreams here; connect again after `after_ms` */
+    SPX_PONG,           /* the proxy answered spx_ping */
     SPX_FAULT           /* the proxy broke the protocol as `text` says: close the tunnel */
 };
 

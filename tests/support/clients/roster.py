@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.clients import c_build
+
 TESTS = Path(__file__).parents[2]
 
 
@@ -21,7 +23,10 @@ def _device():
     return ["env", f"PYTHONPATH={TESTS}", sys.executable, "-m", "support.clients.device_driver"]
 
 
-CLIENTS = {client.name: client for client in (Client("device", _device),)}
+CLIENTS = {
+    client.name: client
+    for client in (Client("device", _device), Client("c", c_build.driver, c_build.missing))
+}
 DEFAULT = "device"
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from support.c_client import compile_library, compiler
+from support.clients.c_build import compiler
+from support.clients.c_client import compile_library
 
 
 @pytest.fixture(scope="session")

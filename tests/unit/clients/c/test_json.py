@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streamplex import jsontext, messages
 from streamplex.errors import RemoteError
-from support.c_client import CDevice
+from support.clients.c_client import CDevice
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(-1e300, 1e300) | st.text(),

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from streamplex import conversation, events, messages
-from support.c_client import FEATURES, STREAMS, CDevice, PythonDevice, joined
+from support.clients.c_client import FEATURES, STREAMS, CDevice, PythonDevice, joined
 
 WINDOWS = st.sampled_from([1, 2, 1000, 1024, 65_536])
 SIZES = st.sampled_from([1, 2, 511, 512, 1024, 9000])

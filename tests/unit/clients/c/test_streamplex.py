@@ -3,7 +3,7 @@
 import pytest
 
 from streamplex import events, messages
-from support.c_client import FEATURES, CDevice
+from support.clients.c_client import FEATURES, CDevice
 
 ROOM, STREAMS, NUMBERS, STATE, ARGUMENT, PEER_RESET = -1, -2, -3, -4, -5, -6
 
@@ -210,3 +210,10 @@ def test_a_cut_frame_is_noticed(library):
     device = accepted(library)
     device.receive(events.go_away(1)[:-1])
     assert not device.between_frames
+
+
+def test_an_answer_to_a_ping_is_reported(library):
+    device = accepted(library)
+    device.ping()
+    device.receive(events.pong(1))
+    assert device.pongs == 1

@@ -5,16 +5,13 @@ calls to each and compare every byte that they send.
 """
 
 import ctypes
-import shutil
-import subprocess
-from pathlib import Path
 
 from streamplex import conversation, events, features
 from streamplex.channels import Side
 from streamplex.credit import Windows
 from streamplex.tunnel import TunnelCore
+from support.clients import c_build
 
-SOURCE = Path(__file__).parents[2] / "clients" / "c" / "src"
 STREAMS = 8
 OUTPUT_BYTES = 70_000
 
@@ -45,6 +42,7 @@ KINDS = (
     "reset",
     "close",
     "goaway",
+    "pong",
     "fault",
 )
 """In the order of enum spx_event_kind."""
@@ -52,17 +50,10 @@ KINDS = (
 REASONS = tuple(reason.value for reason in conversation.Reason)
 
 
-def compiler():
-    """The C compiler's command, or None."""
-    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-
-
 def compile_library(folder):
     """Compile the client as a shared library in `folder`, and return it."""
-    path = folder / "streamplex.so"
-    command = [compiler(), "-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-    source = str(SOURCE / "streamplex.c")
-    subprocess.run([*command, "-shared", "-fPIC", "-o", str(path), source], check=True)
+    options = ["-O1", "-g", "-shared", "-fPIC"]
+    path = c_build.build(folder / "streamplex.so", c_build.CORE / "streamplex.c", options=options)
     library = ctypes.CDLL(str(path))
     library.spx_receive.restype = library.spx_sendable.restype = ctypes.c_size_t
     library.spx_output.restype = ctypes.c_void_p
@@ -99,7 +90,8 @@ def joined(told):
 
 def shown(text, most_bytes=255):
     """Return a text of the proxy as the C client shows it: short, without control characters."""
-    text = "".join(" " if char < " " or char == "\x7f" else char for char in text)
+    text = "".join(" " if char in "\n\r\t" else char for char in text)
+    text = "".join(char for char in text if char >= " " and char != "\x7f")
     return text.encode()[:most_bytes].decode(errors="ignore")
 
 
@@ -111,6 +103,7 @@ class CDevice:
         self._tunnel = ctypes.create_string_buffer(4096)
         self._table = ctypes.create_string_buffer(16 * streams)
         self._output = ctypes.create_string_buffer(output_bytes)
+        self.pongs = 0  # counted apart: the Python core does not report them
         self.started = library.spx_init(
             self._tunnel, self._table, ctypes.c_size_t(streams), self._output, ctypes.c_size_t(output_bytes)
         )
@@ -129,7 +122,8 @@ class CDevice:
             at += self._c.spx_receive(
                 self._tunnel, ctypes.byref(buffer, at), size, ctypes.byref(event)
             )
-            if KINDS[event.kind] != "nothing":
+            self.pongs += KINDS[event.kind] == "pong"
+            if KINDS[event.kind] not in ("nothing", "pong"):
                 said.append(self._told(event))
         return said
 
