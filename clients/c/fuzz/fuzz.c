@@ -170,46 +170,60 @@ static const char *const TEXTS[] = {
     "{\"event\":\"custom\",\"emitArgs\":[\"connect\"]}", "{\"event\":\"custom\",\"emitArgs\":[\"close\"]}",
     "{\"event\":\"credit\",\"bytes\":100}", "{\"event\":\"reset\"}", "{\"x\":[1e5,{\"y\":[null,true]}]}",
 };
+#define COUNT_OF_TEXTS (sizeof TEXTS / sizeof *TEXTS)
+
+static size_t frame(uint8_t *to, uint32_t channel, uint8_t type, const char *text, size_t size)
+{
+    to[0] = 0; /* the piece: its step, its size, then the frame */
+    to[1] = (uint8_t)(size + 5);
+    to[2] = 0;
+    to[3] = (uint8_t)(size + 3);
+    to[4] = 0;
+    to[5] = (uint8_t)channel;
+    to[6] = type;
+    if (text)
+        memcpy(to + 7, text, size);
+    else
+        memset(to + 7, 'x', size);
+    return size + 7;
+}
 
 static size_t random_frame(uint8_t *to)
 {
     size_t size;
-    uint32_t channel = dice(5) * 2;
+    uint32_t channel = 2 + dice(4) * 2;
     if (dice(3)) {
-        const char *text = TEXTS[dice(sizeof TEXTS / sizeof *TEXTS)];
-        size = strlen(text);
-        if (strstr(text, "\"type\""))
-            channel = 0;
-        memcpy(to + 5, text, size);
-        to[4] = 1;
+        size = frame(to, channel, 0, NULL, 1 + dice(90));
     } else {
-        size = 1 + dice(90);
-        memset(to + 5, 'x', size);
-        to[4] = 0;
+        const char *text = TEXTS[dice(COUNT_OF_TEXTS)];
+        size = frame(to, strstr(text, "\"type\"") ? 0 : channel, 1, text, strlen(text));
     }
-    to[0] = 0;
-    to[1] = (uint8_t)(size + 3);
-    to[2] = 0;
-    to[3] = (uint8_t)channel;
-    if (!dice(12))
-        to[dice((uint32_t)size + 5)] = (uint8_t)dice(256);
-    return size + 5;
+    if (!dice(40))
+        to[2 + dice((uint32_t)size - 2)] = (uint8_t)dice(256);
+    return size;
 }
 
+static size_t random_call(uint8_t *to, uint32_t what)
+{
+    to[0] = (uint8_t)(0x80 | dice(4) << 4 | what);
+    to[1] = (uint8_t)dice(256);
+    return 2;
+}
+
+/* Most conversations begin well, so that not all of them end at their first frame. */
 static size_t random_input(uint8_t *to, size_t room)
 {
-    size_t at = 0;
-    to[at++] = (uint8_t)dice(8);
-    while (at + 300 < room) {
-        if (dice(2)) {
-            to[at++] = (uint8_t)(0x80 | dice(128));
-            to[at++] = (uint8_t)dice(256);
-        } else {
-            to[at] = 0;
-            to[at + 1] = (uint8_t)random_frame(to + at + 2);
-            at += 2 + (size_t)to[at + 1];
+    size_t at = 0, i;
+    to[at++] = (uint8_t)(dice(8) ? 2 : dice(8));
+    if (dice(8)) {
+        at += frame(to + at, 0, 1, TEXTS[0], strlen(TEXTS[0]));
+        for (i = 0; i < STREAMS; i++) {
+            at += random_call(to + at, 0);
+            at += random_call(to + at, 8);
         }
     }
+    while (at + 300 < room)
+        at += dice(3) ? random_frame(to + at) : random_call(to + at, dice(16));
     return at;
 }
 

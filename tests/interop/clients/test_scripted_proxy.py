@@ -412,7 +412,9 @@ def test_a_loss_at_each_step_of_a_substream_fails_it(driver, proxy, step):
             assert driver.fails("established", 1) == "ECONNRESET"
             return
         answer = driver.ask("recv", 1, 100)
-        if step == "data" and answer == "data " + (b"x" * 45).hex():  # the part that came, without its header
+        if (
+            step == "data" and answer == "data " + (b"x" * 45).hex()
+        ):  # the part that came, without its header
             answer = driver.ask("recv", 1, 100)
         assert answer.startswith("error ECONNRESET ")
 

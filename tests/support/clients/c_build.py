@@ -1,4 +1,4 @@
-"""Programs made of the C client (clients/c), compiled when a test needs them, with the sanitizers on."""
+"""Programs made of the C client (clients/c), compiled when a test needs them, with sanitizers."""
 
 import atexit
 import functools

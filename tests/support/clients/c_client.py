@@ -1,7 +1,7 @@
 """The C client (clients/c), compiled and called in this process, beside the Python core.
 
-Both have the same methods, and return what they report in the same form, so that a test can make the same
-calls to each and compare every byte that they send.
+Both have the same methods, and return what they report in the same form, so that a test can make
+the same calls to each and compare every byte that they send.
 """
 
 import ctypes
@@ -104,9 +104,9 @@ class CDevice:
         self._table = ctypes.create_string_buffer(16 * streams)
         self._output = ctypes.create_string_buffer(output_bytes)
         self.pongs = 0  # counted apart: the Python core does not report them
-        self.started = library.spx_init(
-            self._tunnel, self._table, ctypes.c_size_t(streams), self._output, ctypes.c_size_t(output_bytes)
-        )
+        table = self._table, ctypes.c_size_t(streams)
+        output = self._output, ctypes.c_size_t(output_bytes)
+        self.started = library.spx_init(self._tunnel, *table, *output)
 
     def start(self, token, device, offered, window):
         mask = sum(1 << FEATURES.index(name) for name in offered)
@@ -229,7 +229,11 @@ class PythonDevice:
             case events.MessageReceived(value):
                 return self._application(value)
             case events.DataReceived(stream, data):
-                return None if stream in self._unread or stream % 2 else ("data", stream, bytes(data))
+                return (
+                    None
+                    if stream in self._unread
+                    else self._of(stream, "data", stream, bytes(data))
+                )
             case events.StreamEnded(stream):
                 return self._of(stream, "end", stream)
             case events.StreamFailed(stream, text):

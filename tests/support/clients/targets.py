@@ -36,6 +36,7 @@ class Targets:
             "resets": (_reset, None),
             "tls": (_echo, trusted),
             "untrusted": (_echo, stranger),
+            "page": (_page, trusted),
         }
         self.ports = {name: self._serve(*how) for name, how in behaviours.items()}
         self.ports["closed"] = _unused_port()
@@ -109,6 +110,16 @@ def _send_asked(peer):
     (count,) = struct.unpack(">I", peer.recv(4, socket.MSG_WAITALL))
     block = bytes(range(251))
     peer.sendall((block * (count // 251 + 1))[:count])
+
+
+def _page(peer):
+    """Answer one HTTP request with its path."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += peer.recv(READ_BYTES)
+    path = request.split(b" ")[1]
+    peer.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nyou asked for " + path)
+    peer.unwrap()
 
 
 def _bye(peer):

@@ -2,6 +2,8 @@
  *
  *     PROXY_HOST=proxy.example PROXY_PORT=7443 PROXY_TOKEN=... PROXY_CA=ca.pem ./fetch example.com /
  *
+ * PROXY_CA is the file with the certificate of the proxy's authority. A third argument is the site's
+ * port (443).
  * The proxy does TLS with the site (SPX_TLS), so that this program needs TLS only for the tunnel. */
 #include "streamplex.h"
 #include "tls.h"
@@ -21,7 +23,7 @@ typedef struct fetch {
     uint8_t output[OUTPUT_BYTES];
     tls_connection *tls;
     const char *host, *path;
-    uint16_t stream;
+    uint16_t port, stream;
     int done;
     int exit_code;
 } fetch;
@@ -39,7 +41,7 @@ static void ask(fetch *run)
     char request[512];
     int size = snprintf(request, sizeof request,
                         "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", run->path, run->host);
-    int32_t stream = spx_connect(&run->tunnel, SPX_TLS, run->host, 443);
+    int32_t stream = spx_connect(&run->tunnel, SPX_TLS, run->host, run->port);
     if (stream < 0 || size >= (int)sizeof request) {
         give_up(run, "open a connection", "the host or the path is too long");
         return;
@@ -116,12 +118,13 @@ int main(int count, char **arguments)
 {
     static fetch run;
     char why[160];
-    if (count != 3) {
-        fprintf(stderr, "usage: %s HOST PATH\n", arguments[0]);
+    if (count < 3 || count > 4) {
+        fprintf(stderr, "usage: %s HOST PATH [PORT]\n", arguments[0]);
         return 2;
     }
     run.host = arguments[1];
     run.path = arguments[2];
+    run.port = (uint16_t)(count == 4 ? atoi(arguments[3]) : 443);
     run.tls = tls_connect(setting("PROXY_HOST"), setting("PROXY_PORT"), setting("PROXY_CA"), TIMEOUT_MS,
                           why, sizeof why);
     if (!run.tls) {

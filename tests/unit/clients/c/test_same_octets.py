@@ -1,9 +1,8 @@
 """The C client and the Python core send the same octets and report the same events.
 
-Both get the same calls and the same frames of a proxy, valid ones and faulty ones, in pieces of any size.
+Both get the same calls and the same frames of a proxy, valid and faulty, in pieces of any size.
 """
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,7 +24,9 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 WORDS = st.text("abc é𝄞", min_size=1, max_size=90).filter(lambda text: text == text.strip())
 CUTS = st.lists(st.integers(1, 40), max_size=4)
 CHANNELS = st.sampled_from([0, 1, 2, 2, 2, 3, 4, 4, 6, 8, 100, 65_535])
-INTEGERS = st.sampled_from([0, 1, 2, 4, 100, 2**31 - 1, 2**31, 2**53 - 1, 2**53, 10**20, 10**307, -1, -(2**53) + 1])
+INTEGERS = st.sampled_from(
+    [0, 1, 2, 4, 100, 2**31 - 1, 2**31, 2**53 - 1, 2**53, 10**20, 10**307, -1, -(2**53) + 1]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | INTEGERS | st.floats(-1e9, 1e9) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
@@ -35,7 +36,12 @@ NAMES = st.sampled_from(["lookup", "connect", "secureConnect", "timeout", "close
 REASONS = st.sampled_from([reason.value for reason in conversation.Reason] + ["?"])
 REFUSAL = st.fixed_dictionaries(
     {"authed": st.just(False) | VALUES},
-    optional={"retry": st.booleans() | VALUES, "reason": REASONS | VALUES, "message": WORDS | VALUES, "retry_after_ms": INTEGERS},
+    optional={
+        "retry": st.booleans() | VALUES,
+        "reason": REASONS | VALUES,
+        "message": WORDS | VALUES,
+        "retry_after_ms": INTEGERS,
+    },
 )
 FAULTY_CONTROL = st.fixed_dictionaries(
     {"type": st.sampled_from(["stream", "message", "goaway", "ping", "pong", "?"]) | VALUES},
@@ -213,7 +219,13 @@ class SameOctets(RuleBasedStateMachine):
         if rarely == 0:
             self.frame(messages.encode_json(stream, said), cuts)
 
-    @rule(stream=CHANNELS, body=st.binary(max_size=12), kind=st.integers(0, 2), cuts=CUTS, rarely=st.integers(0, 19))
+    @rule(
+        stream=CHANNELS,
+        body=st.binary(max_size=12),
+        kind=st.integers(0, 2),
+        cuts=CUTS,
+        rarely=st.integers(0, 19),
+    )
     def faulty_bytes(self, stream, body, kind, cuts, rarely):
         if rarely == 0:
             body = stream.to_bytes(2) + bytes([kind]) + body

@@ -1,0 +1,104 @@
+"""The examples of the C client: fetching a page through a real proxy; compiling for boards."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import trustme
+
+from support.clients import c_build
+from support.clients.targets import Targets
+from support.hardening.proxy import TOKEN, running_proxy
+
+STAND_INS = Path(__file__).parent / "arduino"
+FETCH_S = 40
+
+
+@pytest.fixture(scope="module")
+def fetch(tmp_path_factory):
+    """The command of the POSIX example."""
+    if why := c_build.missing():
+        pytest.skip(why)
+    folder = tmp_path_factory.mktemp("fetch")
+    return c_build.build_with_tls(folder / "fetch", c_build.POSIX / "fetch.c")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A proxy and targets, with the environment of a device."""
+    folder, authority = tmp_path_factory.mktemp("place"), trustme.CA()
+    targets = Targets(folder)
+    settings = {
+        "AUTH_HARDCODED": TOKEN,
+        "EGRESS_ALLOW": "127.0.0.1/32 ::1/128",
+        "TARGET_CA_FILE": str(targets.ca_file),
+    }
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    with running_proxy(folder, authority, settings) as proxy:
+        env = {
+            "PROXY_HOST": "localhost",
+            "PROXY_PORT": str(proxy.port),
+            "PROXY_TOKEN": TOKEN,
+            "PROXY_CA": str(folder / "ca.pem"),
+        }
+        yield env, targets.ports
+    targets.close()
+
+
+def run(fetch, env, *arguments):
+    command = [str(fetch), *map(str, arguments)]
+    return subprocess.run(command, check=False, env=env, capture_output=True, timeout=FETCH_S)
+
+
+def test_a_page_comes_through_the_tunnel(fetch, place):
+    env, ports = place
+    done = run(fetch, env, "localhost", "/hello", ports["page"])
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b"\r\n\r\nyou asked for /hello")
+
+
+def test_a_wrong_token_is_explained(fetch, place):
+    env, ports = place
+    done = run(fetch, env | {"PROXY_TOKEN": "WRONG"}, "localhost", "/", ports["page"])
+    assert done.returncode == 1
+    assert b"the proxy refused the token" in done.stderr
+
+
+def test_a_refused_connection_is_explained(fetch, place):
+    env, ports = place
+    done = run(fetch, env, "localhost", "/", ports["closed"])
+    assert done.returncode == 1
+    assert b"ECONNREFUSED" in done.stderr
+
+
+def test_a_proxy_of_another_authority_gets_no_token(fetch, place, tmp_path):
+    env, ports = place
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    done = run(fetch, env | {"PROXY_CA": str(other)}, "localhost", "/", ports["page"])
+    assert done.returncode == 1
+    assert b"TLS handshake with the proxy" in done.stderr
+
+
+def test_a_missing_setting_is_named(fetch):
+    done = run(fetch, {}, "localhost", "/")
+    assert (done.returncode, done.stderr.split()[0]) == (2, b"PROXY_CA")
+
+
+def test_the_arduino_example_compiles():
+    compiler = shutil.which("c++") or shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    sketch = c_build.CLIENT / "examples" / "FetchPage" / "FetchPage.ino"
+    strict = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-Wno-sign-compare", "-fsyntax-only"]
+    command = [compiler, "-x", "c++", *strict, f"-I{STAND_INS}", f"-I{c_build.CORE}", str(sketch)]
+    subprocess.run(command, check=True)
+
+
+def test_cmake_builds_the_library(tmp_path):
+    if shutil.which("cmake") is None or c_build.compiler() is None:
+        pytest.skip("no cmake or no C compiler")
+    for command in (["-S", str(c_build.CLIENT), "-B", str(tmp_path)], ["--build", str(tmp_path)]):
+        subprocess.run(["cmake", *command], check=True, capture_output=True)
+    assert (tmp_path / "libstreamplex.a").exists()
