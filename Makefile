@@ -109,6 +109,10 @@ demo: setup ## run a device, a proxy and two sites on this machine, without cont
 hardening: setup ## test the proxy under attack and failure: fuzzing, silent peers, kills (minutes)
 	$(BIN)/pytest tests/hardening
 
+.PHONY: clients-test
+clients-test: setup ## test the clients for other boards against the real proxy: fuzzing, sizes, examples (2 minutes)
+	$(BIN)/pytest tests/clients tests/interop/clients --clients=c
+
 BENCH_BUILT := bench/build
 BENCH_NATIVE := bench/native
 
