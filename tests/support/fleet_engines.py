@@ -29,10 +29,10 @@ async def until_async(condition, within_s=5.0):
     return value
 
 
-def engine_at(port, **kwargs):
+def engine_at(port, rebuild_s=0.0, **kwargs):
     """Return an engine that connects to a server on loopback; not started."""
     address = EngineAddress((("127.0.0.1", port),), **kwargs)
-    return ValkeyEngine(reactor, Dialer(reactor, address))
+    return ValkeyEngine(reactor, Dialer(reactor, address), rebuild_s=rebuild_s)
 
 
 class Engines:

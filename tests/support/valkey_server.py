@@ -122,7 +122,7 @@ class _Half(Protocol):
 
 
 class SlowRelay:
-    """Passes bytes between a client and a server; those of the client are late by `delay_s`."""
+    """Passes bytes between a client and a server; all are late by `delay_s`."""
 
     def __init__(self, server_port):
         self.delay_s = 0.0

@@ -91,11 +91,11 @@ def at_once(coroutine):
 
 
 def engine_on(link, clock, host):
-    engine = ValkeyEngine(clock, Unused())
+    engine = ValkeyEngine(clock, Unused(), rebuild_s=0.0)
     engine._link = link
     engine._days = Days(clock, link, host)
     engine._devices = Devices(link)
-    engine._accounts = Accounts(clock, link, engine._devices)
+    engine._accounts = Accounts(clock, link, engine._devices, engine._rebuilding)
     return engine
 
 

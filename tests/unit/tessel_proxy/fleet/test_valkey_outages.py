@@ -132,6 +132,19 @@ async def test_an_emptied_server_learns_all_counts_within_an_exchange(server, en
 
 
 @pytest_twisted.ensureDeferred
+async def test_no_tunnel_is_granted_by_counts_of_which_half_is_lost(server, engines):
+    first = await engines.up(server.port, rebuild_s=0.3)
+    second = await engines.up(server.port, rebuild_s=0.3)
+    await totals(first, "a", Demand(5))
+    await totals(second, "b", Demand(1))
+    server("FLUSHALL")
+    await failing(second.admit("b", "shop", None, 1, 6))
+    await failing(totals(first, "a", Demand(5)))
+    await passes(0.4)
+    assert not (await second.admit("b", "shop", None, 1, 6)).granted
+
+
+@pytest_twisted.ensureDeferred
 async def test_an_emptied_server_learns_the_bytes_of_the_day_with_the_next_renewal(server, engines):
     first, second = await engines.up(server.port), await engines.up(server.port)
     await first.renew("a")
@@ -190,6 +203,18 @@ async def test_a_slow_server_still_gets_all_counts(server, engines):
     await passes(2.2)
     relay.delay_s = 0.0
     assert (await totals(slow, "a", Demand(2))).demand.tunnels == 3
+    await relay.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_slow_server_is_connected_after_one_wait_for_all_commands(
+    server, engines, monkeypatch
+):
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.dialing.DIAL_TIMEOUT_S", 1.2)
+    relay = await SlowRelay(server.port).start()
+    relay.delay_s = 0.4  # in each direction
+    engine = await engines.up(relay.port, database=1)
+    assert not engine.health.failures
     await relay.stop()
 
 

@@ -21,6 +21,7 @@ from tessel_proxy.fleet.engine import (
 from tessel_proxy.fleet.parted import all_of, parts_of
 from tessel_proxy.fleet.valkey.devices import Devices
 from tessel_proxy.fleet.valkey.link import Link
+from tessel_proxy.fleet.valkey.rebuilding import Rebuilding
 from tessel_proxy.fleet.valkey.replies import admission_of, demand_text, totals_of
 from tessel_proxy.fleet.valkey.scripts import ADMIT, EXCHANGE
 from tessel_proxy.fleet.wire import dump_notice
@@ -42,8 +43,11 @@ names, and members say which have left a moment later: some entry is dropped whe
 class Accounts:
     """Calls the scripts that count. See Engine for its methods."""
 
-    def __init__(self, clock: IReactorTime, link: Link, devices: Devices) -> None:
+    def __init__(
+        self, clock: IReactorTime, link: Link, devices: Devices, rebuilding: Rebuilding
+    ) -> None:
         self._clock = clock
+        self._rebuilding = rebuilding
         self._link = link
         self._devices = devices
         self._totals: dict[str, tuple[Totals, float]] = {}  # and when they were exchanged
@@ -78,8 +82,10 @@ class Accounts:
             ADMIT, member, LIVES_MS, account, device or "", own, limit, SWEEP, moved,
             KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT, *departed,
         )  # fmt: skip
-        admission = admission_of(reply)
-        if not admission.granted and device is not None:
+        epoch, admission = admission_of(reply)
+        if admission.granted:
+            self._rebuilding.check(epoch)
+        elif device is not None:
             self._devices.departed(member, account, [device])
         return admission
 
@@ -124,4 +130,6 @@ class Accounts:
             EXCHANGE, member, LIVES_MS, SWEEP, KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT,
             len(part), len(gone), *departures, *pairs, *moves,
         )  # fmt: skip
-        return totals_of([name for name, _ in part], reply)
+        epoch, totals = totals_of([name for name, _ in part], reply)
+        self._rebuilding.check(epoch)
+        return totals

@@ -7,14 +7,14 @@ the caller tries again.
 from __future__ import annotations
 
 import re
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.defer import TimeoutError as TookTooLongError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import (
@@ -36,13 +36,16 @@ from twisted.internet.ssl import (
 from txredisapi import RedisError  # type: ignore[import-untyped]
 
 from tessel_proxy.certificates.pem import certificates_in
+from tessel_proxy.fleet.parted import all_of
 from tessel_proxy.fleet.valkey.address import EngineAddress, IEngineReactor
 from tessel_proxy.fleet.valkey.protocol import EngineProtocol
 
 T = TypeVar("T")
 
-DIAL_TIMEOUT_S: Final = 5.0
-"""Seconds for everything until a connection can be used: look-up, TCP, TLS, some commands."""
+DIAL_TIMEOUT_S: Final = 8.0
+"""Seconds for everything until a connection can be used: look-up, TCP, TLS, and commands, which are
+sent together. An engine that is slow by 2 s needs 6 s; and counts must be right within 15 s after
+one that did not answer is back."""
 
 SENTINEL_TIMEOUT_S: Final = 1.0
 """Seconds for one Sentinel. Three that do not answer leave time for the engine."""
@@ -108,16 +111,19 @@ class Dialer:
         return protocol
 
     async def _prepare(self, protocol: EngineProtocol) -> None:
+        """Log in, and check the server. All commands are sent at once: a slow one answers once."""
+        login: list[Deferred[Any]] = []
         if self.credentials.password is not None:
-            await protocol.auth(self.credentials.password, self._address.user)
+            login.append(protocol.auth(self.credentials.password, self._address.user))
         if self._address.database:
-            await protocol.select(self._address.database)
-        if self._address.service is not None:
-            role, *_ = await protocol.role()
-            if role != b"master":
-                raise DialError(f"Sentinel named a server whose role is {role!r:.40}, not master")
-        _check_version(await _info(protocol, "server"))
-        protocol.policy = _field("maxmemory_policy", await _info(protocol, "memory")) or KEEPS_ALL
+            login.append(protocol.select(self._address.database))
+        role = succeed([b"master"]) if self._address.service is None else protocol.role()
+        checks = (role, _info(protocol, "server"), _info(protocol, "memory"))
+        *_, (found, *_), server, memory = await all_of(map(_awaited, (*login, *checks)))
+        if found != b"master":
+            raise DialError(f"Sentinel named a server whose role is {found!r:.40}, not master")
+        _check_version(server)
+        protocol.policy = _field("maxmemory_policy", memory) or KEEPS_ALL
 
     async def _place(self) -> tuple[str, int]:
         if self._address.service is None:
@@ -181,6 +187,10 @@ def _trust(ca_file: Path | None) -> Any:  # IOpenSSLTrustRoot, which Twisted doe
     return trustRootFromCertificates(
         Certificate.loadPEM(each.public_bytes(Encoding.PEM)) for each in found
     )
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
 
 
 async def _info(protocol: EngineProtocol, section: str) -> str:

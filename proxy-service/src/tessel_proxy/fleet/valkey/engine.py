@@ -42,6 +42,7 @@ from tessel_proxy.fleet.valkey.hearing import Hearing
 from tessel_proxy.fleet.valkey.link import Link
 from tessel_proxy.fleet.valkey.members import LivingMembers
 from tessel_proxy.fleet.valkey.questions import EngineQuestions
+from tessel_proxy.fleet.valkey.rebuilding import REBUILD_S, Rebuilding
 from tessel_proxy.fleet.valkey.replies import confirmations_of
 from tessel_proxy.fleet.valkey.rules import CopyOfRules, RulesFollower, rule_arguments
 from tessel_proxy.fleet.valkey.scripts import (
@@ -68,7 +69,10 @@ ASK_AGAIN_S: Final = 0.02
 class ValkeyEngine:
     """Implements Engine with a Valkey or Redis server. `start` does not wait for the connection."""
 
-    def __init__(self, clock: IReactorTime, dialer: Dialer) -> None:
+    def __init__(
+        self, clock: IReactorTime, dialer: Dialer, *, rebuild_s: float = REBUILD_S
+    ) -> None:
+        """`rebuild_s`: seconds without totals after the engine has lost its data."""
         self._clock = clock
         self._dialer = dialer
         self.health = EngineHealth(clock, str(dialer))
@@ -76,7 +80,8 @@ class ValkeyEngine:
         self._hearing = Hearing(clock, dialer, self.health, self._confirm)
         self._days = Days(clock, self._link, token_hex(8))
         self._devices = Devices(self._link)
-        self._accounts = Accounts(clock, self._link, self._devices)
+        self._rebuilding = Rebuilding(clock, rebuild_s)
+        self._accounts = Accounts(clock, self._link, self._devices, self._rebuilding)
         self.usage = EngineUsage(self._link)
         self._rules: RulesFollower | None = None
         self.kept: Kept = NothingKept()
@@ -128,6 +133,7 @@ class ValkeyEngine:
         self._accounts.forget_old()
         reply = await self._link.run(RENEW, member, LIVES_MS, self._living.version, SWEEP)
         epoch = self._living.learn(reply)
+        self._rebuilding.answered(epoch)
         if self._epoch not in ("", epoch):
             await self._devices.send_again()
             await self._days.send_again()

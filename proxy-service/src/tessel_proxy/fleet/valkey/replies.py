@@ -20,20 +20,22 @@ def demand_text(demand: Demand) -> str:
     return f"{demand.tunnels} {demand.substreams} {opens} {up} {down}"
 
 
-def admission_of(reply: str) -> Admission:
-    """Return the result of `admit`."""
-    granted, _, totals = reply.partition(" ")
+def admission_of(reply: str) -> tuple[str, Admission]:
+    """Return the epoch, and the result of `admit`."""
+    granted, _, rest = reply.partition(" ")
+    epoch, _, totals = rest.partition(" ")
     if granted not in ("0", "1"):
         raise _unexpected(reply)
-    return Admission(granted == "1", _read(_totals, totals))
+    return epoch, Admission(granted == "1", _read(_totals, totals))
 
 
-def totals_of(accounts: Sequence[str], reply: str) -> dict[str, Totals]:
-    """Return the totals of `accounts`, of which each has a line in the reply."""
-    lines = reply.split("\n") if reply else []
+def totals_of(accounts: Sequence[str], reply: str) -> tuple[str, dict[str, Totals]]:
+    """Return the epoch, and the totals of `accounts`, of which each has a line in the reply."""
+    epoch, _, text = reply.partition("\n")
+    lines = text.split("\n") if text else []
     if len(lines) != len(accounts):
         raise _unexpected(reply)
-    return {name: _read(_totals, line) for name, line in zip(accounts, lines, strict=True)}
+    return epoch, {name: _read(_totals, line) for name, line in zip(accounts, lines, strict=True)}
 
 
 def members_of(reply: str) -> tuple[str, str, tuple[str, ...] | None]:

@@ -1,7 +1,7 @@
 -- ARGV: member, ms to live, account, device ('' if it has no name), own tunnels, limit, budget of the
 --       sweep, notice DeviceMoved, notices kept, seconds they are kept, devices kept; then the names of
 --       devices that have left
--- Returns 1 if the tunnel may open, else 0; then the totals.
+-- Returns 1 if the tunnel may open, else 0; the epoch; then the totals.
 local now, member, account, device = now_ms(), ARGV[1], ARGV[3], ARGV[4]
 touch(member, now, tonumber(ARGV[2]))
 sweep(now, tonumber(ARGV[7]))
@@ -17,4 +17,4 @@ if granted then
   end
   values = totals(account, member)
 end
-return (granted and '1 ' or '0 ') .. table.concat(values, ' ')
+return (granted and '1 ' or '0 ') .. epoch() .. ' ' .. table.concat(values, ' ')

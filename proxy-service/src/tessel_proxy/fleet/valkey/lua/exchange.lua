@@ -2,7 +2,7 @@
 --       number of accounts, number of accounts that devices have left; for each of the latter its name,
 --       how many have left, and their names; for each account its name and demand; then account, device
 --       and notice DeviceMoved of each device that has arrived
--- Returns a line with the totals for each account.
+-- Returns the epoch, and a line with the totals for each account.
 local now, member, count, lines = now_ms(), ARGV[1], tonumber(ARGV[7]), {}
 touch(member, now, tonumber(ARGV[2]))
 sweep(now, tonumber(ARGV[3]))
@@ -18,11 +18,11 @@ for i = 1, count do
   lines[i] = table.concat(put(member, ARGV[at], ARGV[at + 1]), ' ')
   at = at + 2
 end
-if at > #ARGV then return table.concat(lines, '\n') end
+if at > #ARGV then return epoch() .. '\n' .. table.concat(lines, '\n') end
 for i = at, #ARGV, 3 do
   arrive(member, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[4], ARGV[5], tonumber(ARGV[6]))
 end
 for i = 1, count do  -- a device that moved took its place along
   lines[i] = table.concat(totals(names[i], member), ' ')
 end
-return table.concat(lines, '\n')
+return epoch() .. '\n' .. table.concat(lines, '\n')

@@ -1,0 +1,52 @@
+"""Whether the engine's totals can be used, or the hosts still tell it what it has lost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from tessel_proxy.fleet.engine import EXCHANGE_S, MEMBER_LIVES_S, EngineError
+from tessel_proxy.fleet.valkey.connection import LONGEST_PAUSE_S
+
+REBUILD_S: Final = LONGEST_PAUSE_S + EXCHANGE_S
+"""Seconds in which all hosts have told an engine their counts again: until the last one has
+dialled, and the next exchange of its members."""
+
+
+class Rebuilding:
+    """Says when totals have counts of some hosts only; the last known ones are better then.
+
+    That is after the engine has lost its data, which its epoch tells, and after a silence in which
+    the members of other hosts may have lapsed, too. What such counts forbid is forbidden all the
+    same.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, rebuild_s: float) -> None:
+        self._clock = clock
+        self._rebuild_s = rebuild_s
+        self._epoch = ""
+        self._answered_at = clock.seconds()
+        self._until = 0.0
+
+    def check(self, epoch: str) -> None:
+        """Called with the epoch of each reply with totals. Raises EngineError if they are wrong."""
+        self.answered(epoch)
+        if self._clock.seconds() < self._until:
+            raise EngineError("the hosts tell the engine their counts again")
+
+    def answered(self, epoch: str) -> None:
+        """Called with the epoch of each reply that has one."""
+        now, former = self._clock.seconds(), self._epoch
+        silent_s, self._answered_at, self._epoch = now - self._answered_at, now, epoch
+        if former and (epoch != former or silent_s > MEMBER_LIVES_S):
+            self._until = now + self._rebuild_s
+            self._log.warn(
+                "counts_lost: the engine has lost counts; the last known ones are used for "
+                "{seconds:g} s",
+                event="counts_lost",
+                seconds=self._rebuild_s,
+            )
