@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from random import SystemRandom
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
-    IReactorFDSet,
     IReactorThreads,
 )
 from twisted.logger import Logger
@@ -21,12 +19,8 @@ from twisted.logger import Logger
 from tessel_proxy.auth import Authenticator
 from tessel_proxy.auth.wrappers import (
     AuthResult,
-    ReportingAuthenticator,
     ResultListener,
-    TimedAuthenticator,
 )
-from tessel_proxy.egress.own_addresses import OwnAddresses
-from tessel_proxy.egress.policies import Policies
 from tessel_proxy.files.reloadable import Reloadable
 from tessel_proxy.fleet.engine import Hear
 from tessel_proxy.fleet.joining import Fleet, SharedGuesses, member_name, member_of
@@ -34,55 +28,31 @@ from tessel_proxy.fleet.notices import NoticeActions
 from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.tls import ServerTLS
-from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.limits.memory import MemoryWatch
-from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.monitoring.admin import AdminPort, admin_site
 from tessel_proxy.monitoring.lag import LagWatch
-from tessel_proxy.monitoring.ledger import Ledger
-from tessel_proxy.monitoring.metrics import Sources, registry_of
 from tessel_proxy.monitoring.readiness import Readiness
-from tessel_proxy.monitoring.tracing import traces_of
-from tessel_proxy.monitoring.tracing.choice import ITracingReactor
-from tessel_proxy.operations import Refusing, UsageMeter
-from tessel_proxy.operations.happenings import Happenings
-from tessel_proxy.records.repeated_lines import RepeatedLines
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.joining import invitations_of
 from tessel_proxy.startup.listeners import DevicePorts, ITimedListeningReactor, ListeningAddress
-from tessel_proxy.startup.operating import InProcess, can_be_operated, in_process
 from tessel_proxy.startup.reload import Reloader
 from tessel_proxy.startup.stopping import (
     NEWCOMERS_S,
-    STOP_LOOK_S,
-    stop_lookups,
+    OpenConnections,
     wait_for_load_balancers,
-    wait_while,
 )
+from tessel_proxy.startup.tunnel_parts import ITunnelReactor, TunnelParts
 from tessel_proxy.startup.withdrawing import WithdrawnTokens
-from tessel_proxy.targets.connecting import TCPConnector
-from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
-from tessel_proxy.targets.opening import Opener
-from tessel_proxy.targets.trust import TargetTrust
-from tessel_proxy.tunnel.drain import Drain
-from tessel_proxy.tunnel.joining import Invitations
-from tessel_proxy.tunnel.shared_state import SharedState, TunnelRegistry
 from tessel_proxy.tunnel.unanswered import UnansweredWatch
 from tessel_service_kit.clocks import WallTime
-from tessel_service_kit.names import HELPER_THREADS, IThreadsAndTime
-
-STOP_GRACE_S = 5.0
-"""Seconds that a stopping proxy waits for devices and targets to take the data sent to them."""
 
 TOKEN_SOURCES = ("AUTH_FILE", "AUTH_HARDCODED_FILE", "AUTH_TESSEL_OA2_FILE")
 """Files of tokens. When one is reloaded, penalties for wrong tokens end: a token that was wrong may
 now be accepted."""
 
 
-class IProxyReactor(
-    ITimedListeningReactor, IReactorFDSet, IThreadsAndTime, ITracingReactor, IReactorThreads
-):
+class IProxyReactor(ITimedListeningReactor, ITunnelReactor, IReactorThreads):
     """The reactor interfaces that the proxy uses."""
 
 
@@ -150,41 +120,28 @@ class ProxyService(Service):
         self._reactor = reactor
         self._place = place
         self.successors_serve = False
-        self._threads, self._helpers = lookup_threads(), lookup_threads(HELPER_THREADS)
-        self._lookups = Lookups(system_resolver(reactor, self._threads, self._helpers))
-        trust = TargetTrust(config.target_ca_file)
-        self._own = OwnAddresses()
-        self.policies = Policies(config)
-        policies = [self.policies] if self.policies.paths else []  # without a file: none to reload
+        self._parts = TunnelParts(
+            config, reactor, wall_time, descriptors, 1 if fleet is None else fleet.workers
+        )
+        self.refusing, self.usage = self._parts.refusing, self._parts.usage
         self._reloader = Reloader(
-            reactor, [trust, *policies, *reloadables], config.reload_look_s, self._reloaded
+            reactor,
+            [*self._parts.reloadables, *reloadables],
+            config.reload_look_s,
+            self._reloaded,
         )
         self._readiness = Readiness(
             reactor, lambda: self._ports.are_open, lambda: self._memory.is_full
         )
-        self._ledger = Ledger()
-        self.usage: UsageMeter | None = None
-        if config.usage_file is not None or config.fleet_url is not None:
-            self.usage = UsageMeter(self._ledger)
-            self._ledger.closed = self.usage.closed
         self.member = member_name() if fleet is None else fleet.member
-        self.operated: InProcess | None = None
-        self._happenings = Happenings(self._ledger) if can_be_operated(config) else None
-        self._lag = LagWatch(reactor, self._ledger.durations.reactor_lag)
-        self._lines = RepeatedLines(reactor)
-        self._traces = traces_of(config, reactor, wall_time, self._lines)
+        self._lag = LagWatch(reactor, self._parts.ledger.durations.reactor_lag)
         for each in (server_tls, legacy_tls):
             if isinstance(each, ServerTLS):
-                each.lines = self._lines
+                each.lines = self._parts.lines
         if token_service is not None:
             token_service.listener = self._token_service_answered
-        self._limits = AccountLimits(config, reactor, descriptors)
-        self._limits.shares.warn(
-            config.max_tunnels, descriptors, 1 if fleet is None else fleet.workers
-        )
-        tunnels = TunnelRegistry()
         self._doubt = doubt
-        self.refusing = Refusing(tunnels, wall_time)
+        limits, tunnels = self._parts.limits, self._parts.tunnels
         actions = NoticeActions(tunnels, self._doubt_tokens, self.refusing)
         self.hear: Hear = actions.hear
         engine = None if fleet is None else fleet.engine
@@ -192,16 +149,13 @@ class ProxyService(Service):
         self._member = (
             None
             if fleet is None
-            else member_of(fleet, config, reactor, self._limits, tunnels=tunnels, hear=self.hear)
+            else member_of(fleet, config, reactor, limits, tunnels=tunnels, hear=self.hear)
         )
-        self._guesses = (
-            None if fleet is None else SharedGuesses(fleet.engine, config.max_wrong_tokens)
-        )
-        self._shared = self._shared_state(
+        self._shared = self._parts.shared_state(
             authenticator,
-            trust,
-            tunnels,
-            invitations_of(
+            places=self._member,
+            guesses=None if engine is None else SharedGuesses(engine, config.max_wrong_tokens),
+            invitations=invitations_of(
                 config,
                 reactor,
                 wall_time,
@@ -210,39 +164,20 @@ class ProxyService(Service):
             ),
         )
         self._memory = MemoryWatch(
-            reactor,
-            config.memory_max_mib,
-            lambda: [*self._shared.tunnels.all, *self._limits.tallies],
+            reactor, config.memory_max_mib, lambda: [*tunnels.all, *limits.tallies]
         )
-        self._unanswered = UnansweredWatch(reactor, self._shared.tunnels, config.keep_alive.lost_s)
+        self._unanswered = UnansweredWatch(reactor, tunnels, config.keep_alive.lost_s)
         self._expiry = ExpiryWatch(reactor, certificate_ends, wall_time)
-        metrics = Sources(
-            config=config,
-            ledger=self._ledger,
-            tunnels=self._shared.tunnels,
-            limits=self._limits,
-            lookups=self._lookups,
-            readiness=self._readiness,
+        self.metrics = self._parts.registry(
+            self._readiness,
             certificate_ends=certificate_ends,
             revocations_end=revocations_end,
             log_dropped=log_dropped,
         )
-        self.metrics = registry_of(metrics)
         self.admin_site = admin_site(self._readiness, self.metrics)
         self._admin = AdminPort(config, reactor, self.admin_site)
-        if self._happenings is not None:
-            self.operated = in_process(
-                config,
-                reactor,
-                wall_time,
-                member=self.member,
-                role="proxy" if place is None else "worker",
-                ledger=self._ledger,
-                happenings=self._happenings,
-                tunnels=tunnels,
-                limits=self._limits,
-                readiness=self._readiness,
-            )
+        role = "proxy" if place is None else "worker"
+        self.operated = self._parts.operated(self.member, role, wall_time, self._readiness)
         self._ports = DevicePorts(
             config,
             reactor,
@@ -252,42 +187,7 @@ class ProxyService(Service):
             legacy_tls=legacy_tls,
             place=place,
         )
-
-    def _shared_state(
-        self,
-        authenticator: Authenticator,
-        trust: TargetTrust,
-        tunnels: TunnelRegistry,
-        invitations: Invitations,
-    ) -> SharedState:
-        config, reactor, traces = self._config, self._reactor, self._traces
-        opener = Opener(
-            reactor,
-            TCPConnector(reactor, keep_alive=config.keep_alive),
-            self._lookups,
-            trust,
-            self.policies,
-            self._own,
-            config.connect_timeout_s,
-            durations=self._ledger.durations,
-        )
-        timed = TimedAuthenticator(authenticator, reactor, self._ledger.durations.token_check)
-        below = self._ledger if self._happenings is None else self._happenings
-        return SharedState(
-            config,
-            reactor,
-            ReportingAuthenticator(timed, self._token_checked),
-            opener,
-            self._limits,
-            Penalties(config.max_wrong_tokens, config.auth_penalty_s),
-            tunnels,
-            witness=below if traces is None else traces.witness(below),
-            lines=self._lines,
-            places=self._member,
-            guesses=self._guesses,
-            refusals=self.refusing,
-            invitations=invitations,
-        )
+        self._open = OpenConnections(self._shared, self._ports, reactor)
 
     def _reloaded(self, name: str) -> None:
         if name in TOKEN_SOURCES:
@@ -298,9 +198,6 @@ class ProxyService(Service):
         faulty = self._reloader.load_changed(TOKEN_SOURCES)
         self._doubt()
         return faulty
-
-    def _token_checked(self, result: AuthResult) -> None:
-        self._ledger.auth_answers[result] += 1
 
     def _token_service_answered(self, result: AuthResult) -> None:
         if result is AuthResult.MISCONFIGURED:
@@ -332,8 +229,7 @@ class ProxyService(Service):
         """Listen, and start threads and timers; raises CannotListenError if a port is in use."""
         self._admin.start()
         self._ports.open()
-        self._threads.start()
-        self._helpers.start()
+        self._parts.start()
         self._reloader.start()
         self._expiry.start()
         self._memory.start()
@@ -345,11 +241,11 @@ class ProxyService(Service):
             self._member.start()
         super().startService()  # type: ignore[no-untyped-call] # Twisted's has no types
         if self.admin_port is not None:
-            self._own.add_listener(self._config.admin_host or "::", self.admin_port)
+            self._parts.own.add_listener(self._config.admin_host or "::", self.admin_port)
         for each in self.addresses:
-            self._own.add_listener(each.host, each.port)
+            self._parts.own.add_listener(each.host, each.port)
         for host, port in self._place.listening if self._place else ():
-            self._own.add_listener(host, port)
+            self._parts.own.add_listener(host, port)
         self._ports.log()
 
     def reload(self) -> None:
@@ -373,53 +269,31 @@ class ProxyService(Service):
         self._readiness.draining = True
         if self.successors_serve:
             await self._ports.stop_listening()
-            await wait_while(self._reactor, self._has_newcomers, NEWCOMERS_S)
+            await self._open.wait_for_newcomers()
         elif self._ports.are_open:
             await wait_for_load_balancers(self._reactor, self._config.drain_delay_s)
         self._expiry.stop()
         await self._ports.close()
-        drain = Drain(
-            self._shared.tunnels, self._reactor, SystemRandom().randint, self._targets_have_unsent
-        )
+        drain = self._open.drain()
         if self.successors_serve:
             await drain.run(self._config.drain_s, 0.0, NEWCOMERS_S)
         else:
             await drain.run(self._config.drain_s, self._config.drain_return_s)
         self._reloader.stop()  # not before: a token revoked during the drain ends its tunnel
-        await self._end_all()
+        await self._open.end()
         self._memory.stop()
         self._unanswered.stop()
         self._lag.stop()
         if self.operated is not None:
             self.operated.history.stop()
-        if self._traces is not None:
-            await self._traces.stop()
+        if self._parts.traces is not None:
+            await self._parts.traces.stop()
         if self._member is not None:
             await self._member.stop()
         await self._admin.stop()
-        stop_lookups(self._lookups, (self._threads, self._helpers))
-        self._lines.flush()
-
-    def _has_newcomers(self) -> bool:
-        return bool(self._shared.tunnels.unauthenticated or self._ports.waiting)
-
-    def _targets_have_unsent(self) -> bool:
-        return any(each.unsent_bytes for each in self._shared.opener.sockets)
-
-    async def _end_all(self) -> None:
-        for session in list(self._shared.tunnels.all):
-            session.stop()
-        await wait_while(self._reactor, self._some_are_open, STOP_GRACE_S)
-        self.abort()
-        await wait_while(self._reactor, self._some_are_open, STOP_LOOK_S)
+        self._parts.stop()
 
     def abort(self) -> None:
         """Reset all connections of devices and targets now, so that no cut data looks complete."""
-        for session in list(self._shared.tunnels.all):
-            session.abort()
-        for target in list(self._shared.opener.sockets):
-            target.abort()
-        self._lines.flush()  # after a second signal nothing else flushes
-
-    def _some_are_open(self) -> bool:
-        return bool(self._shared.tunnels.all or self._shared.opener.sockets)
+        self._open.abort()
+        self._parts.lines.flush()  # after a second signal nothing else flushes

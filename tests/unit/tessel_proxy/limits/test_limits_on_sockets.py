@@ -34,7 +34,7 @@ async def test_a_tunnel_too_many_is_cut_and_the_others_stay(make, authority, log
     second = await connected(proxy, authority)
     await second.gone
     assert logged.named("tunnel_refused")[0]["error"] == "TP2014"
-    assert proxy._ledger.refusals.total() == 1
+    assert proxy._parts.ledger.refusals.total() == 1
     first.tunnel.loseConnection()
     await first.gone
 

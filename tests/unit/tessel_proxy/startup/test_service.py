@@ -28,8 +28,7 @@ from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.front import listening
 from tessel_proxy.front.listening import listen
 from tessel_proxy.front.networks import networks
-from tessel_proxy.startup import composition as service
-from tessel_proxy.startup import listeners
+from tessel_proxy.startup import listeners, stopping
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
 
@@ -238,7 +237,7 @@ async def test_connections_beyond_the_limit_are_cut_until_there_is_room(make, au
 
 @pytest_twisted.ensureDeferred
 async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
-    monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
+    monkeypatch.setattr(stopping, "STOP_GRACE_S", 0.05)
     proxy = make(drain_s=0.05)
     silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
     while not proxy._shared.tunnels.all:
@@ -255,14 +254,14 @@ async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
 async def test_a_stop_resets_targets_that_linger_and_leaves_stuck_look_ups(
     make, monkeypatch, logged
 ):
-    monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
+    monkeypatch.setattr(stopping, "STOP_GRACE_S", 0.05)
     proxy = make()
     lingering = Lingering(proxy._shared.opener.sockets)
-    proxy._lookups.under_way = 1
+    proxy._parts.lookups.under_way = 1
     await proxy.stopService()
     assert lingering.aborted
     assert logged.named("lookups_left")[0]["count"]
-    proxy._lookups.under_way = 0
+    proxy._parts.lookups.under_way = 0
 
 
 class Lingering:
@@ -281,7 +280,7 @@ class Lingering:
 async def test_a_stop_leaves_targets_without_tunnels_their_time_and_watches_memory_meanwhile(
     make, monkeypatch
 ):
-    monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
+    monkeypatch.setattr(stopping, "STOP_GRACE_S", 0.05)
     proxy = make()
     lingering = Lingering(proxy._shared.opener.sockets)
     lingering.unsent_bytes = 1
@@ -421,7 +420,7 @@ async def test_a_stop_at_once_resets_what_is_open(make, authority):
 
 @pytest_twisted.ensureDeferred
 async def test_after_its_time_a_stop_resets_what_is_open(make, authority, monkeypatch):
-    monkeypatch.setattr(service, "STOP_GRACE_S", 0.05)
+    monkeypatch.setattr(stopping, "STOP_GRACE_S", 0.05)
     proxy = make(drain_s=0.05)
     device, _substream, keeper = await served(proxy, authority)
     await proxy.stopService()

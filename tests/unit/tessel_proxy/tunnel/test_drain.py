@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from support.proxy_in_memory import LoggedEvents, Stage
-from tessel_proxy.startup.composition import STOP_GRACE_S
+from tessel_proxy.startup.stopping import STOP_GRACE_S
 from tessel_proxy.tunnel.drain import CROSSING_S, LOOK_S, RESTART_S, RETURN_MS, Drain
 from tessel_proxy.tunnel.shared_state import TunnelRegistry
 
