@@ -129,6 +129,7 @@ def test_the_counters_of_a_killed_worker_are_kept(workers_with, device_of, site)
 
 def test_a_worker_that_dies_again_and_again_turns_readiness_red_and_says_why(workers_with):
     proxy = workers_with()
+    descriptors = proxy.held.descriptors
     for deaths in range(1, 4):
         served = [line for line in proxy.log.events("worker_serves") if line["worker"] == 2]
         kill(served[-1]["pid"])
@@ -136,6 +137,8 @@ def test_a_worker_that_dies_again_and_again_turns_readiness_red_and_says_why(wor
     status, text = readyz(proxy)
     assert (status, text) == (503, "worker 2 died 3 times soon after its start\n")
     assert proxy.metric("workers_in_crash_loop") == 1
+    proxy.settles(descriptors)
+    assert not any(has_ended(pid) for pid in worker_pids(proxy))  # no zombies are left
     proxy.expected_faults = ["worker_died"] * 2 + ["crash_loop"]
 
 
