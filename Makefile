@@ -62,6 +62,11 @@ $(VENV)/.page-installed: $(VENV)/.installed constraints.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group page
 	@touch $@
 
+# And a MicroPython with its compiler, if there is one for this system; without, its tests say so.
+$(VENV)/.clients-installed: $(VENV)/.installed constraints.txt pyproject.toml
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group clients \
+	  && touch $@ || echo "no MicroPython could be installed: its tests are skipped"
+
 .PHONY: page-test
 page-test: setup $(VENV)/.page-installed ## test the operator's page in a real Chromium, if one is installed (4 minutes)
 	$(BIN)/pytest tests/page
@@ -110,8 +115,8 @@ hardening: setup ## test the proxy under attack and failure: fuzzing, silent pee
 	$(BIN)/pytest tests/hardening
 
 .PHONY: clients-test
-clients-test: setup ## test the clients for other boards against the real proxy: fuzzing, sizes, examples (2 minutes)
-	$(BIN)/pytest tests/clients tests/interop/clients --clients=c
+clients-test: setup $(VENV)/.clients-installed ## test the clients for other boards against the real proxy: fuzzing, sizes, examples (3 minutes)
+	$(BIN)/pytest tests/clients tests/interop/clients --clients=c,micropython
 
 BENCH_BUILT := bench/build
 BENCH_NATIVE := bench/native

@@ -1,0 +1,119 @@
+"""Send a program's sockets through a tunnel by one import, before those of the program:
+
+    import tunneled
+    import requests               # or umqtt.simple, asyncio, socket: unchanged
+
+The file tunnel.json names the proxy, or `install` gets a tunnel that the program has made:
+
+    {"host": "proxy.example", "port": 443, "token": "…", "cafile": "authority.pem"}
+
+Further keys: `windows`, `device` (see Tunnel) and `proxy_tls`, a list of ports for which the proxy
+does TLS with the target: it sees the plain text, and the board needs no memory for it.
+"""
+
+import sys
+
+from tessel_tunnel import Socket, Tunnel, _tls
+
+SETTINGS = "tunnel.json"
+
+
+def install(tunnel, proxy_tls=()):
+    """Put a tunnel in the place of the modules `socket` and `usocket`."""
+    sys.modules["socket"] = sys.modules["usocket"] = _SocketModule(tunnel, proxy_tls)
+    if proxy_tls:
+        for name in ("tls", "ssl", "ussl"):
+            sys.modules[name] = _TlsModule(_tls)
+
+
+class _SocketModule:
+    """What programs use of the module `socket`."""
+
+    AF_INET = 2
+    AF_INET6 = 10
+    SOCK_STREAM = 1
+    IPPROTO_TCP = 6
+    SOL_SOCKET = 1
+    SO_REUSEADDR = 2
+    SO_KEEPALIVE = 9
+    TCP_NODELAY = 1
+    error = OSError
+
+    def __init__(self, tunnel, proxy_tls):
+        self._tunnel = tunnel
+        self._proxy_tls = proxy_tls
+
+    def socket(self, *args):
+        return _ByPort(self._tunnel, self._proxy_tls)
+
+    def getaddrinfo(self, host, port, *args):
+        """The proxy looks the name up."""
+        return [(2, 1, 6, "", (host, port))]
+
+
+class _ByPort(Socket):
+    """A socket for which the target's port decides whether the proxy does TLS."""
+
+    def __init__(self, tunnel, proxy_tls):
+        super().__init__(tunnel, "net", tunnel.windows)
+        self._proxy_tls = proxy_tls
+
+    def connect(self, address):
+        if address[1] in self._proxy_tls:
+            self._kind = "tls"
+        super().connect(address)
+
+
+class _TlsModule:
+    """The module `tls`, or `ssl`, for programs whose sockets may have TLS already."""
+
+    def __init__(self, real):
+        self._real = real
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+    def wrap_socket(self, socket, **options):
+        return _secured(self._real, socket, options)
+
+    def SSLContext(self, protocol):
+        return _TlsContext(self._real.SSLContext(protocol))
+
+
+class _TlsContext:
+    """A context of the real module. Its settings do not reach a socket with TLS by the proxy."""
+
+    def __init__(self, real):
+        self._real = real
+        self.verify_mode = real.verify_mode
+
+    def load_verify_locations(self, *args, **options):
+        self._real.load_verify_locations(*args, **options)
+
+    def load_cert_chain(self, *args):
+        self._real.load_cert_chain(*args)
+
+    def wrap_socket(self, socket, **options):
+        self._real.verify_mode = self.verify_mode
+        return _secured(self._real, socket, options)
+
+
+def _secured(real, socket, options):
+    if isinstance(socket, Socket) and socket._kind == "tls":
+        return socket
+    return real.wrap_socket(socket, **options)
+
+
+def _from_file(path):
+    import json
+
+    try:
+        with open(path) as file:
+            settings = json.load(file)
+    except OSError:
+        return  # the program calls `install`
+    proxy_tls = settings.pop("proxy_tls", ())
+    install(Tunnel(**settings), proxy_tls)
+
+
+_from_file(SETTINGS)
