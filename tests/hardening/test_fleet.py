@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from lab.waiting import eventually
-from support.hardening.device import GoneError, connecting, data, hello
+from support.hardening.device import GoneError, connecting, data, hello, moved_until_refused
 from support.hardening.fleet import fleet, members, tell
 from support.hardening.proxy import TOKEN, running_proxy
 
@@ -134,6 +134,27 @@ def test_a_host_that_stops_takes_its_counts_with_it(host_with, server, device_of
     assert accepted(second, device_of)
 
 
+def test_a_killed_worker_takes_its_counts_with_it(host_with, server, device_of):
+    proxy = host_with(WORKERS=2)
+    devices = accepted_of(10, proxy, device_of)
+    eventually(lambda: tunnels_in_engine(server) == len(devices))
+    lines = eventually(lambda: workers_of_tunnels(proxy, len(devices)))
+    (pid,) = [line["pid"] for line in proxy.log.events("worker_serves") if line["worker"] == 1]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: tunnels_in_engine(server) == lines.count(2), 5)
+    proxy.expected_faults = ["worker_died"]
+
+
+def workers_of_tunnels(proxy, count):
+    found = [line["worker"] for line in proxy.log.events("tunnel_authenticated")]
+    return found if len(found) == count else None
+
+
+def tunnels_in_engine(server):
+    found = server.ask("sesame", "HGET", account_key(server), "t").split(b"\r\n")[1:2]
+    return int(found[0]) if found and found[0] else 0
+
+
 def test_the_operator_ends_the_tunnels_of_an_account_on_all_hosts(host_with, server, device_of):
     hosts = host_with(), host_with(WORKERS=2)
     eventually(lambda: members(server) == 3)
@@ -168,38 +189,27 @@ def test_a_command_that_no_proxy_can_hear_says_so(server):
 def test_the_bytes_of_a_day_survive_the_restart_of_a_host(host_with, server, device_of, site):
     first, second = (host_with(BYTES_PER_DAY=DAY_BYTES) for _ in range(2))
     eventually(lambda: members(server) == 2)
-    moved = sum(moved_until_refused(device_of(each, TOKEN), site) for each in (first, second))
+    moved = sum(moved_by_a_device(each, device_of, site) for each in (first, second))
     assert moved >= 0.9 * DAY_BYTES
     eventually(lambda: taken_of_day(server) == DAY_BYTES)  # also what was moved in advance
     first.kill()
     again = host_with(BYTES_PER_DAY=DAY_BYTES)
     eventually(lambda: members(server) == 3)  # the dead one has not lapsed
-    assert moved_until_refused(device_of(again, TOKEN), site) <= DAY_BYTES / 3
+    assert moved_by_a_device(again, device_of, site) <= DAY_BYTES / 3
     assert taken_of_day(server) == DAY_BYTES
 
 
 DAY_BYTES = 3_000_000
 
 
+def moved_by_a_device(proxy, device_of, site):
+    return moved_until_refused(device_of(proxy, TOKEN), site["echo"], 2 * DAY_BYTES)
+
+
 def taken_of_day(server):
     """Return the bytes that the hosts have taken of the account's day, as the engine knows."""
     reply = server.ask("sesame", "HGET", "tessel:day:hardcoded", "sum")
     return int(reply.split(b"\r\n")[1])
-
-
-def moved_until_refused(device, site):
-    """Echo bytes until the account's day is used up; return the bytes of both directions."""
-    device.send(connecting(2, site["echo"]))
-    moved = 0
-    piece = ECHOED * 10
-    try:
-        while moved < 2 * DAY_BYTES:
-            device.send(data(2, piece))
-            device.socket.settimeout(2.0)
-            moved += 2 * len(device.read_bytes(2, len(piece)))
-    except (GoneError, OSError):
-        pass
-    return moved
 
 
 def test_wrong_tokens_of_an_address_count_on_all_hosts(host_with, server, device_of):

@@ -150,6 +150,26 @@ class Device:
         self.socket.close()
 
 
+def moved_until_refused(device, echo_port, most):
+    """Echo bytes until the account's day is used up, or `most` were moved.
+
+    Returns the bytes of both directions, also those of the last piece, which were refused.
+    """
+    device.send(connecting(2, echo_port))
+    moved, piece = 0, bytes(10_000)
+    while moved < most:
+        device.send(data(2, piece))
+        moved += len(piece)
+        left = len(piece)
+        while left > 0:
+            frame = device.frame()
+            if b"EDQUOT" in frame.payload:
+                return moved
+            left -= len(frame.payload) if frame.is_data else 0
+        moved += len(piece)
+    return moved
+
+
 def _shown(said):
     match said:
         case {"event": "custom", "emitArgs": [name, *_]}:
