@@ -135,6 +135,7 @@ class Supervisor:
             patience=replace(self._plan.patience, start_s=start_s),
             lines=WorkerLines(seat.number, self._plan.log_format, self._log_lines),
             seen=lambda member, metrics: self._metrics.seen(member, unpacked(metrics)),
+            left=self._worker_left,
             ended=self._worker_ended,
         )
         worker.ready.addCallback(self._serves, worker)
@@ -151,6 +152,11 @@ class Supervisor:
             worker=worker.seat.number,
             pid=worker.pid,
         )
+
+    def _worker_left(self, worker: WorkerProcess) -> None:
+        """Called when a worker says that it ends, maybe before a look has found that it drains."""
+        if worker.state is WorkerState.SERVING and self._current.get(worker.seat.number) is worker:
+            self._succeed(worker)
 
     def _worker_ended(self, worker: WorkerProcess, why: str) -> None:
         self._forget(worker.member)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
 from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
@@ -25,6 +25,7 @@ from tessel_proxy.fleet.place import Seat
 from tessel_proxy.fleet.silence import LOOK_S, Patience, Stage
 from tessel_proxy.fleet.supervisor_link import SupervisorLink
 from tessel_proxy.fleet.worker_lines import WorkerLines
+from tessel_proxy.records.error_codes import ErrorCode
 
 HALT: Final = signal.SIGUSR1
 """The signal that lets a worker stop at once. A second SIGTERM does not: whoever signals the whole
@@ -55,8 +56,11 @@ class Status:
 class WorkerProcess(ProcessProtocol):
     """A running worker. `ready` fires when it serves, and fails if it ends before.
 
-    `ended` is called once with the worker and the reason in words, when its process has ended.
+    `left` is called if the worker says that it ends, `ended` once with the worker and the reason in
+    words, when its process has ended.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class WorkerProcess(ProcessProtocol):
         patience: Patience,
         lines: WorkerLines,
         seen: Callable[[str, bytes], None],
+        left: Callable[[WorkerProcess], None],
         ended: Callable[[WorkerProcess, str], None],
     ) -> None:
         """`seen` is called with the member's name and its metrics after each look."""
@@ -83,10 +88,10 @@ class WorkerProcess(ProcessProtocol):
         self._patience = patience
         self._is_asked, self._unanswered = False, 0  # looks in a row
         self._lines = lines
-        self._ended = ended
+        self._left, self._ended = left, ended
         self._killed_why: str | None = None
         self._reload_is_due = False
-        self.link = SupervisorLink(engine, member, self._serves, partial(seen, member))
+        self.link = SupervisorLink(engine, member, self._serves, self._ends)
 
     def start(self, launch: Launch, listening: Sequence[tuple[str, int]]) -> None:
         """Start the process; raises OSError if the system does not allow it."""
@@ -146,6 +151,10 @@ class WorkerProcess(ProcessProtocol):
             if self._reload_is_due:
                 self.signal("HUP")
 
+    def _ends(self, metrics: bytes) -> None:
+        self._seen(self.member, metrics)
+        self._left(self)
+
     def reload(self) -> None:
         """Let the worker read its files again.
 
@@ -204,12 +213,20 @@ class WorkerProcess(ProcessProtocol):
         self._is_asked = True
         asked = self.link.call(Look, elsewhere=elsewhere)
         asked.addCallbacks(self._answered, lambda _lost: None)
+        asked.addErrback(self._not_understood)
 
     def _answered(self, box: dict[str, Any]) -> None:
         self._is_asked, self._unanswered = False, 0
         if self.state is not WorkerState.ENDED:
             self.status = Status(box["tunnels"], box["obstacles"])
             self._seen(self.member, box["metrics"])
+
+    def _not_understood(self, failure: Failure) -> None:
+        self._log.failure(
+            "the answer of a worker cannot be read",
+            failure=failure,
+            error=ErrorCode.INTERNAL_ERROR.value,
+        )
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002 -- Twisted's
         """Called with log lines of the worker: passes whole lines on."""

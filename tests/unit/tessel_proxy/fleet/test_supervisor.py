@@ -160,6 +160,33 @@ def test_a_worker_that_dies_is_started_again_on_its_seat(supervisor, processes, 
     assert supervisor.replacements.total == 1
 
 
+def test_a_worker_that_ends_between_two_looks_is_succeeded_and_has_not_died(
+    supervisor, processes, logged
+):
+    begin(supervisor, processes)
+    worker = processes.started[0]
+    worker._ends(NO_METRICS)
+    die(worker, 0)
+    processes.advance(0)
+    assert processes.started[2].seat is worker.seat
+    assert logged.named("worker_died") == []
+
+
+def test_an_answer_that_cannot_be_read_is_logged_and_ends_nothing(
+    supervisor, processes, logged_failures
+):
+    begin(supervisor, processes)
+    worker = processes.started[0]
+    worker._seen = unreadable
+    pass_looks(processes, PATIENCE.answer_s + 2)
+    assert worker.transport.signals == []
+    assert logged_failures.flush(ValueError)
+
+
+def unreadable(_member, _metrics):
+    raise ValueError
+
+
 def test_a_worker_that_cannot_be_started_is_tried_again(supervisor, processes, logged):
     begin(supervisor, processes)
     processes.refuses = True
