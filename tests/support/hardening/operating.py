@@ -34,6 +34,7 @@ class Operator:
 
     def __init__(self, proxy, token=TOKEN):
         (admin,) = eventually(lambda: proxy.log.events("admin_listening"))
+        self.address = ("127.0.0.1", admin["port"])
         self.url = f"http://127.0.0.1:{admin['port']}"
         self._token = token
         self._document = self.get("openapi.json")

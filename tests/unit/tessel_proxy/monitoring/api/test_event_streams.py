@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tessel_proxy.monitoring.api.desk import Desk
-from tessel_proxy.monitoring.api.events import EventStreams
+from tessel_proxy.monitoring.api.events import MAX_UNSENT_BYTES, EventStreams
 from tessel_proxy.operations.process import Parts
 
 NOTHING = {
@@ -105,6 +105,19 @@ def test_without_a_watcher_nobody_looks(host):
     host.clock.pump([1.0] * 10)
     assert len(host.workers.asked) == 1
     assert host.clock.getDelayedCalls() == []
+
+
+def test_a_watcher_that_takes_nothing_is_cut_at_the_limit_and_others_are_not(host):
+    slow, other = host.watch("totals"), host.watch("totals")
+    slow.producer.pauseProducing()
+    looks = 0
+    while not slow.is_cut:
+        host.answer(a={**NOTHING, "totals": {"x" * 100_000: 1}})
+        host.clock.advance(1.0)
+        looks += 1
+    assert looks == MAX_UNSENT_BYTES // 100_000 + 1
+    assert not other.is_cut
+    assert len(slow.written) == 1  # the comment at the beginning
 
 
 @pytest.mark.parametrize("then", [{"a": NOTHING}, {"a": NOTHING, "b": None}])
