@@ -68,8 +68,8 @@ $(VENV)/.clients-installed: $(VENV)/.installed constraints.txt pyproject.toml
 	  && touch $@ || echo "no MicroPython could be installed: its tests are skipped"
 
 .PHONY: page-test
-page-test: setup $(VENV)/.page-installed ## test the operator's page in a real Chromium, if one is installed (4 minutes)
-	$(BIN)/pytest tests/page
+page-test: setup $(VENV)/.page-installed ## test the operator's page in a real Chromium, if one is installed (2 minutes)
+	$(BIN)/pytest tests/page --numprocesses=2 --dist=worksteal
 
 .PHONY: page-screenshots
 page-screenshots: setup $(VENV)/.page-installed ## take the pictures of the operator's page anew; ARGS=--serve: only serve it with an invented fleet

@@ -6,17 +6,22 @@ from support.page.stand_in_api import StandInApi
 
 
 @pytest.fixture(scope="module")
-def call(browser):
-    """A function that calls a function of one of the page's scripts."""
+def page(browser):
     api = StandInApi()
     page = browser.new_page()
     page.goto(api.url)
-    yield lambda name, *args: page.evaluate(
+    yield page
+    page.close()
+    api.close()
+
+
+@pytest.fixture
+def call(page):
+    """A function that calls a function of one of the page's scripts."""
+    return lambda name, *args: page.evaluate(
         "async ([name, args]) => (await import('/page/js/format.js'))[name](...args)",
         [name, list(args)],
     )
-    page.close()
-    api.close()
 
 
 @pytest.mark.parametrize(
@@ -74,10 +79,7 @@ def test_text_beyond_a_length_is_cut_between_characters(call):
         (["event: without data\n\nid: 7\nevent: b\ndata: x\n\n"], [["b", "x"]]),
     ],
 )
-def test_events_are_taken_apart_however_they_arrive(browser, chunks, events):
-    api = StandInApi()
-    page = browser.new_page()
-    page.goto(api.url)
+def test_events_are_taken_apart_however_they_arrive(page, chunks, events):
     taken = page.evaluate(
         """async (chunks) => { const { EventParser } = await import("/page/js/sse.js");
             const parser = new EventParser();
@@ -85,6 +87,4 @@ def test_events_are_taken_apart_however_they_arrive(browser, chunks, events):
             return events.map((event) => event.slice(0, 2)); }""",
         chunks,
     )
-    page.close()
-    api.close()
     assert taken == events

@@ -21,6 +21,8 @@ NAMES = {
     "constructor": "constructor",
 }
 
+TARGET = "document.querySelector('.substreams .target bdi')"
+
 
 @pytest.fixture
 def alarmed(tab):
@@ -39,20 +41,21 @@ def test_names_of_devices_are_text_with_their_invisible_characters_named(tab, ap
     assert alarmed == []
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_name_does_nothing_in_details_substreams_and_dialogs(tab, api, alarmed, name):
-    api.have(tunnel(1, device=name, account=name, address="192.0.2.1"))
-    api.substreams["3fa95c1e-1"] = [substream(1, target=name, kind="net")]
-    tab.log_in("tunnels/3fa95c1e-1")
-    tab.shown("Substreams (1 open)")
-    assert tab.page.inner_text(".panel h2").strip() == NAMES[name].strip()
-    assert tab.page.locator(".substreams .target bdi").text_content() == NAMES[name]
-    tab.page.get_by_role("button", name="Refuse…").click()
-    assert NAMES[name] in tab.page.locator("dialog .choice").first.text_content()
-    tab.page.fill("dialog input[name=reason]", name.replace("\n", " "))
-    tab.page.click("dialog button.danger")
-    tab.page.locator("dialog").wait_for(state="detached")
-    assert api.commands[0][2]["device"] == name  # as the device sent it, not as it is shown
+def test_a_name_does_nothing_in_details_substreams_and_dialogs(tab, api, alarmed):
+    api.have(*(tunnel(at, device=name, account=name) for at, name in enumerate(NAMES)))
+    for at, name in enumerate(NAMES):
+        api.substreams[tunnel(at)["id"]] = [substream(1, target=name, kind="net")]
+    tab.log_in()
+    for at, name in enumerate(NAMES):
+        tab.open(f"tunnels/{tunnel(at)['id']}")
+        tab.until(f"(name) => {TARGET}?.textContent === name", NAMES[name])
+        assert tab.page.inner_text(".panel h2").strip() == NAMES[name].strip()
+        tab.page.get_by_role("button", name="Refuse…").click()
+        assert NAMES[name] in tab.page.locator("dialog .choice").first.text_content()
+        tab.page.fill("dialog input[name=reason]", name.replace("\n", " "))
+        tab.page.click("dialog button.danger")
+        tab.page.locator("dialog").wait_for(state="detached")
+        assert api.commands[at][2]["device"] == name  # as the device sent it, not as it is shown
     assert alarmed == []
 
 

@@ -84,11 +84,18 @@ def test_escape_closes_the_dialog_then_the_details_and_returns_the_focus(tab):
 
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize(
-    "view", ["overview", "tunnels/3fa95c1e-1", "accounts", "refused", "proxies"]
+    ("view", "complete"),
+    [
+        ("overview", "canvas"),
+        ("tunnels/3fa95c1e-1", ".panel h2"),
+        ("accounts", ".grid-empty"),
+        ("refused", ".grid-empty"),
+        ("proxies", ".card"),
+    ],
 )
-def test_whatever_has_the_focus_shows_it(tab, view):
+def test_whatever_has_the_focus_shows_it(tab, view, complete):
     tab.log_in(view)
-    tab.page.wait_for_timeout(300)
+    tab.page.locator(complete).first.wait_for()
     tab.page.focus(".skip")
     reached = {tab.focused}
     for _ in range(40):

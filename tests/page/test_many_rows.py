@@ -1,7 +1,5 @@
 """5,000 tunnels in one list."""
 
-import time
-
 import pytest
 
 from support.page.stand_in_api import tunnel
@@ -9,6 +7,7 @@ from support.page.stand_in_api import tunnel
 COUNT = 5_000
 MAX_ELEMENTS = 200
 MAX_MS_PER_FRAME = 16.0  # of the page's own work; 60 frames a second leave as much for all
+MAX_MS_PER_SECOND = 250.0
 
 SCROLL = """() => new Promise((done) => {
     const scroller = document.querySelector(".grid");
@@ -31,21 +30,29 @@ def rows(api):
     return made
 
 
-def work_ms(session):
-    """Return the milliseconds that the tab's main thread has worked."""
-    metrics = session.send("Performance.getMetrics")["metrics"]
-    return 1000 * next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+@pytest.fixture
+def work_ms(tab):
+    """A function that returns the milliseconds for which the tab's main thread has worked.
+
+    They are of the processor: a busy machine does not add to them.
+    """
+    session = tab.page.context.new_cdp_session(tab.page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def worked():
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return 1000 * next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+    return worked
 
 
 @pytest.mark.usefixtures("rows")
-def test_only_the_rows_in_view_are_elements_and_scrolling_is_smooth(tab):
+def test_only_the_rows_in_view_are_elements_and_scrolling_is_smooth(tab, work_ms):
     tab.log_in()
     tab.shown("5,000 tunnels")
-    session = tab.page.context.new_cdp_session(tab.page)
-    session.send("Performance.enable")
-    before = work_ms(session)
+    before = work_ms()
     frames, most = tab.page.evaluate(SCROLL)
-    each = (work_ms(session) - before) / frames
+    each = (work_ms() - before) / frames
     assert most < MAX_ELEMENTS
     assert each < MAX_MS_PER_FRAME
 
@@ -59,17 +66,15 @@ def test_the_last_row_can_be_reached(tab):
     tab.shown("device-4999")
 
 
-def test_a_second_in_which_all_rows_change_costs_a_small_part_of_it(tab, api, rows):
+def test_a_second_in_which_all_rows_change_costs_a_small_part_of_it(tab, api, rows, work_ms):
     tab.log_in()
     tab.shown("5,000 tunnels")
-    session = tab.page.context.new_cdp_session(tab.page)
-    session.send("Performance.enable")
-    before = work_ms(session)
-    for turn in range(5):
-        changed = [[each["id"], turn, turn, turn * 100.0, turn * 1e4, turn] for each in rows]
+    before = work_ms()
+    for turn in range(1, 6):
+        changed = [[each["id"], turn, turn, 0.0, turn * 2.0**20, turn] for each in rows]
         api.push("tunnels", {"opened": [], "changed": changed, "closed": []})
-        time.sleep(1.0)
-    assert (work_ms(session) - before) / 5 < 250.0
+        tab.row(f"{turn}.00 MiB/s").wait_for()
+    assert (work_ms() - before) / 5 < MAX_MS_PER_SECOND
 
 
 @pytest.mark.usefixtures("rows")

@@ -153,10 +153,14 @@ def test_hostile_names_and_targets_do_nothing(tab, connect):
     assert tab.page.locator("#content img").count() == 0
     for device, name in zip(devices, HOSTILE, strict=True):
         device.send(connecting(2, 80, host=name))
-    for view in ("overview", "accounts", "tunnels"):
+    for view, complete in (
+        ("overview", "canvas"),
+        ("accounts", ".grid-space .name"),
+        ("tunnels", ".grid-space .name"),
+    ):
         tab.open(view)
-        tab.page.wait_for_timeout(1_000)
-    assert tab.page.locator("#content img").count() == 0
+        tab.page.locator(complete).first.wait_for()
+        assert tab.page.locator("#content img").count() == 0
     assert alarms == []
 
 

@@ -1,6 +1,7 @@
 """What the browser is forbidden, and what a page of somebody else can do."""
 
-from support.page.forger import forging_page, visit
+from lab.waiting import eventually
+from support.page.forger import forging_page, serving, visit
 from support.page.stand_in_api import tunnel
 
 
@@ -16,11 +17,15 @@ def test_requests_forged_by_another_page_do_nothing(tab, api):
 
 def test_the_page_cannot_be_framed(tab, api):
     tab.open()
-    refused = tab.page.context.new_page()
-    refused.goto("about:blank")
-    refused.set_content(f"<iframe src={api.url}></iframe>")
-    refused.wait_for_timeout(500)
-    assert not any("Operator" in frame.content() for frame in refused.frames[1:])
+    other = tab.page.context.new_page()
+    with (
+        serving(f"<iframe src={api.url}></iframe>") as address,
+        other.expect_event("requestfailed") as failed,
+    ):
+        other.goto(address)
+    assert failed.value.url == api.url
+    assert failed.value.failure == "net::ERR_BLOCKED_BY_RESPONSE"
+    assert not any("Operator" in frame.content() for frame in other.frames[1:])
 
 
 def test_inline_scripts_styles_and_markup_from_text_are_forbidden(tab):
@@ -42,6 +47,6 @@ def test_inline_scripts_styles_and_markup_from_text_are_forbidden(tab):
         }"""
     )
     assert refused == ["TypeError", "TypeError", "static"]
-    tab.page.wait_for_timeout(200)  # the browser reports all three to the console
-    assert len(tab.errors) == 3
+    # the browser reports all three to the console; a question to it takes in what it says
+    eventually(lambda: tab.page.evaluate("true") and len(tab.errors) == 3, 10, lambda: tab.errors)
     tab.errors.clear()

@@ -36,9 +36,15 @@ def forging_page(url, tunnel, account):
     Cookies do not know ports: of 127.0.0.1 the browser sends the session's cookie along, although
     it is SameSite=Strict. So what guards the commands is tested, and not the cookie alone.
     """
-    document = FORGERIES % {"url": url, "tunnel": tunnel, "account": account}
+    with serving(FORGERIES % {"url": url, "tunnel": tunnel, "account": account}) as address:
+        yield address
 
-    class Forger(BaseHTTPRequestHandler):
+
+@contextmanager
+def serving(document):
+    """Serve a page of somebody else; yield its address."""
+
+    class Page(BaseHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
@@ -48,7 +54,7 @@ def forging_page(url, tunnel, account):
             self.end_headers()
             self.wfile.write(document.encode())
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Forger)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
