@@ -1,5 +1,9 @@
 """The operator's page in a real Chromium, over a stand-in for the API or a real proxy."""
 
+import socket
+import threading
+from contextlib import suppress
+
 import pytest
 
 from support.page.browser import CHROMIUM, DESKTOP, Tab, chromium
@@ -56,3 +60,24 @@ def open_tab(browser):
 def tab(open_tab, api):
     """A tab on the stand-in for the API."""
     return open_tab(api.url)
+
+
+@pytest.fixture
+def echo():
+    """The port of a target that returns what it gets."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            with peer, suppress(ConnectionError):  # of a device that was ended
+                while received := peer.recv(65_536):
+                    peer.sendall(received)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()

@@ -3,7 +3,6 @@
 import dataclasses
 import secrets
 import socket
-import threading
 from contextlib import ExitStack
 
 import pytest
@@ -63,27 +62,6 @@ def connect(proxy, authority):
             return device
 
         yield connected
-
-
-@pytest.fixture
-def echo():
-    """The port of a target that returns what it gets."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        while True:
-            try:
-                peer, _ = listener.accept()
-            except OSError:
-                return
-            with peer:
-                while received := peer.recv(65_536):
-                    peer.sendall(received)
-
-    threading.Thread(target=serve, daemon=True).start()
-    yield listener.getsockname()[1]
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
 
 
 @pytest.fixture
