@@ -70,8 +70,9 @@ def test_the_list_has_the_tunnels_of_all_workers_and_each_can_be_ended(tab, devi
         tab.page.get_by_role("button", name="End…").click()
         tab.page.fill("dialog input[name=reason]", "test")
         tab.page.click("dialog button.danger")
-        tab.shown("This tunnel has ended")
         device.wait_until_gone(within=1.0)
+        device.socket.close()
+        tab.shown("This tunnel has ended")
         tab.page.get_by_role("button", name="Close").click()
     tab.shown(re.compile(f"^{count - 2} tunnel"))
 
