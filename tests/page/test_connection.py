@@ -31,10 +31,8 @@ def test_the_page_says_for_how_long_the_data_is_old_and_when_it_tries_again(tab,
 
 
 def test_silence_is_noticed_although_the_connection_stands(tab, api):
-    tab.page.clock.install()
     tab.log_in()
     api.silent = True
-    tab.page.clock.run_for(8_000)
     tab.page.locator("#connection-text", has_text=LOST).wait_for()
     assert tab.page.get_attribute("#connection", "title") == "Nothing came for 6 s."
     api.silent = False

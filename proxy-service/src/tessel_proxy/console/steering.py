@@ -82,7 +82,11 @@ def _check_subject(arguments: Namespace) -> None:
 
 def _allow(client: Client, arguments: Namespace, _: Screen) -> Shown:
     answer = client.delete(f"refused/{quote(arguments.rule, safe='')}")
-    return answer, [f"rule {plain(arguments.rule)} is removed", *_confirmed(answer)]
+    lines = [
+        f"rule {plain(arguments.rule)} is removed; refused devices try again within 5 minutes",
+        *_confirmed(answer),
+    ]
+    return answer, lines
 
 
 def _rebalance(client: Client, arguments: Namespace, _: Screen) -> Shown:

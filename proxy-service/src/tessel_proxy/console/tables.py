@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tessel_proxy.console.units import cut, plain, width
@@ -19,18 +19,25 @@ Row = Mapping[str, Any]
 class Column:
     """A column: its heading, and how a cell is made of a row. Numbers are aligned to the right.
 
-    `dropped`: which columns a narrow terminal does without, first 1, then 2, and so on; 0: never.
+    `is_exact`: never shortened, because people copy it. `dropped`: which columns a narrow terminal
+    does without, first 1, then 2, and so on; 0: never.
     """
 
     heading: str
     cell: Callable[[Row], str]
     is_number: bool = False
+    is_exact: bool = False
     dropped: int = 0
 
 
 def field(heading: str, name: str) -> Column:
     """Return a column that shows a field as it is."""
     return Column(heading, lambda row: plain(row.get(name)))
+
+
+def identifier(heading: str, name: str) -> Column:
+    """Return a column of names that people copy into other commands."""
+    return replace(field(heading, name), is_exact=True)
 
 
 def number(heading: str, cell: Callable[[Row], str]) -> Column:
@@ -58,7 +65,8 @@ def table(columns: Sequence[Column], rows: Sequence[Row], columns_wide: int | No
 def _shrink(widths: list[int], columns: Sequence[Column], columns_wide: int) -> None:
     """Take columns from the widest texts until all fit, or each is as narrow as allowed."""
     excess = _total(widths) - columns_wide
-    texts = [place for place, each in enumerate(columns) if not each.is_number]
+    fixed = (each.is_number or each.is_exact for each in columns)
+    texts = [place for place, is_fixed in enumerate(fixed) if not is_fixed]
     while excess > 0 and texts:
         widest = max(texts, key=lambda place: widths[place])
         if widths[widest] <= NARROWEST:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tessel_proxy.console.live import COUNTS, Order
-from tessel_proxy.console.tables import Column, Row, field, number
+from tessel_proxy.console.tables import Column, Row, field, identifier, number
 from tessel_proxy.console.units import NOTHING, lasted, moment, plain, rate, size
 
 
@@ -30,12 +30,12 @@ def _count(heading: str, name: str) -> Column:
 def tunnels(now: float) -> list[Column]:
     """Return the columns of tunnels. `now`: seconds since 1970."""
     return [
-        field("ID", "id"),
+        identifier("ID", "id"),
         field("ACCOUNT", "account"),
         field("DEVICE", "device"),
         field("ADDRESS", "address"),
-        field("STATE", "state"),
-        _since(now),
+        replace(field("STATE", "state"), dropped=1),
+        replace(_since(now), dropped=2),
         _count("OPEN", "open_substreams"),
         _bytes("FROM DEVICE", "bytes_from_device"),
         _bytes("FROM TARGET", "bytes_from_target"),
@@ -49,7 +49,7 @@ def busy_tunnels(now: float, order: Order) -> list[Column]:
     else:
         moved = [_rate("FROM DEVICE", COUNTS[2]), _rate("FROM TARGET", COUNTS[3])]
     return [
-        replace(field("ID", "id"), dropped=2),
+        replace(identifier("ID", "id"), dropped=2),
         field("ACCOUNT", "account"),
         field("DEVICE", "device"),
         replace(_since(now), dropped=1),
@@ -99,11 +99,11 @@ def counts(by_code: Mapping[str, Any]) -> str:
 def proxies(now: float) -> list[Column]:
     """Return the columns of the processes."""
     return [
-        field("PROXY", "proxy"),
-        field("MEMBER", "member"),
+        replace(field("PROXY", "proxy"), dropped=2),
+        identifier("MEMBER", "member"),
         _count("PID", "pid"),
-        field("ROLE", "role"),
-        field("VERSION", "version"),
+        replace(field("ROLE", "role"), dropped=3),
+        replace(field("VERSION", "version"), dropped=1),
         _since(now),
         _count("TUNNELS", "tunnels"),
         _count("OPEN", "substreams"),
@@ -121,13 +121,15 @@ def _readiness(row: Row) -> str:
 def rules() -> list[Column]:
     """Return the columns of refusals."""
     return [
-        field("RULE", "id"),
+        identifier("RULE", "id"),
         field("ACCOUNT", "account"),
         field("DEVICE", "device"),
         field("ADDRESS", "address"),
-        Column("UNTIL", lambda row: moment(row["until_at"]) if row["until_at"] else "removed"),
+        Column(
+            "UNTIL", lambda row: moment(row["until_at"]) if row["until_at"] else "allowed again"
+        ),
         field("REASON", "reason"),
-        field("BY", "by"),
+        replace(field("BY", "by"), dropped=1),
     ]
 
 

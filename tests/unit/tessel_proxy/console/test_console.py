@@ -8,7 +8,7 @@ import re
 import pytest
 
 from support.console.api import LocalApi, UrlApi
-from support.page.stand_in_api import account, tunnel
+from support.page.stand_in_api import account, proxy, tunnel
 from tessel_proxy.console import ConsoleError, Screen, WrongPlaceError, add_commands, run
 from tessel_proxy.console.log_usage import summed
 from tessel_proxy.console.tables import field, table
@@ -36,6 +36,10 @@ def command(tmp_path):
     return ran
 
 
+def fleet(*proxies):
+    return {"proxies": proxies, "engine": {"url": None, "away": False}, "missing": []}
+
+
 def page(name, *rows, missing=()):
     return {name: rows, "next": None, "missing": list(missing)}
 
@@ -52,6 +56,18 @@ def test_a_table_fits_the_terminal(command):
     _, out, _ = command({"GET tunnels": page("tunnels", *rows)}, "tunnels")
     assert max(map(width, out.splitlines())) <= 80
     assert len(out.splitlines()) == 4
+
+
+def test_what_people_copy_is_not_shortened(command):
+    row = tunnel(17, device="d" * 200, account="a" * 200)
+    _, out, _ = command({"GET tunnels": page("tunnels", row)}, "tunnels", columns=60)
+    assert row["id"] in out
+    until = {"until_at": 2e9, "reason": "r" * 200, "by": "unix:uid=1000", "id": "f" * 16}
+    rule = {"account": "a" * 64, "device": None, "address": None, **until}
+    _, out, _ = command({"GET refused": {"refused": [rule]}}, "refused", columns=60)
+    assert "f" * 16 in out
+    _, out, _ = command({"GET proxies": fleet(proxy("edge-1/3fa95c1e"))}, "proxies", columns=60)
+    assert "edge-1/3fa95c1e" in out
 
 
 def test_output_that_is_no_terminal_is_json(command):
