@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.fleet.engine import MEMBER_LIVES_S, EngineError
+from tessel_proxy.fleet.engine import MEMBER_LIVES_S
 from tessel_proxy.fleet.valkey.rebuilding import REBUILD_S, Rebuilding
 
 
@@ -16,16 +16,13 @@ def clock():
 def rebuilding(clock):
     found = Rebuilding(clock, REBUILD_S)
     clock.advance(2 * MEMBER_LIVES_S)  # until there is a connection
-    found.check("1")
+    found.answered("1")
     return found
 
 
 def is_used(rebuilding, epoch):
-    try:
-        rebuilding.check(epoch)
-    except EngineError:
-        return False
-    return True
+    rebuilding.answered(epoch)
+    return not rebuilding.is_under_way
 
 
 def test_totals_of_an_engine_that_was_emptied_are_used_again_after_a_while(rebuilding, clock):

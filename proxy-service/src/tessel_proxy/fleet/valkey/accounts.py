@@ -16,6 +16,7 @@ from tessel_proxy.fleet.engine import (
     Admission,
     Demand,
     DeviceMoved,
+    EngineError,
     Totals,
 )
 from tessel_proxy.fleet.parted import all_of, parts_of
@@ -83,9 +84,10 @@ class Accounts:
             KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT, *departed,
         )  # fmt: skip
         epoch, admission = admission_of(reply)
-        if admission.granted:
-            self._rebuilding.check(epoch)
-        elif device is not None:
+        self._rebuilding.answered(epoch)
+        if admission.granted and self._rebuilding.is_under_way:
+            raise EngineError("the hosts tell the engine their counts again")
+        if not admission.granted and device is not None:
             self._devices.departed(member, account, [device])
         return admission
 
@@ -106,6 +108,8 @@ class Accounts:
         calls = [self._exchange(member, part, (), departed) for part in parts[:-1]]
         calls.append(self._exchange(member, parts[-1], arrived, departed))  # after all demands
         results = await all_of(calls)
+        if self._rebuilding.is_under_way:
+            return {}
         found = {account: totals for each in results for account, totals in each.items()}
         now = self._clock.seconds()
         self._totals.update((account, (totals, now)) for account, totals in found.items())
@@ -131,5 +135,5 @@ class Accounts:
             len(part), len(gone), *departures, *pairs, *moves,
         )  # fmt: skip
         epoch, totals = totals_of([name for name, _ in part], reply)
-        self._rebuilding.check(epoch)
+        self._rebuilding.answered(epoch)
         return totals

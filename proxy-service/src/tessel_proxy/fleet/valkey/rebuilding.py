@@ -7,7 +7,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from tessel_proxy.fleet.engine import EXCHANGE_S, MEMBER_LIVES_S, EngineError
+from tessel_proxy.fleet.engine import EXCHANGE_S, MEMBER_LIVES_S
 from tessel_proxy.fleet.valkey.connection import LONGEST_PAUSE_S
 
 REBUILD_S: Final = LONGEST_PAUSE_S + EXCHANGE_S
@@ -32,11 +32,10 @@ class Rebuilding:
         self._answered_at = clock.seconds()
         self._until = 0.0
 
-    def check(self, epoch: str) -> None:
-        """Called with the epoch of each reply with totals. Raises EngineError if they are wrong."""
-        self.answered(epoch)
-        if self._clock.seconds() < self._until:
-            raise EngineError("the hosts tell the engine their counts again")
+    @property
+    def is_under_way(self) -> bool:
+        """Whether totals cannot be used now."""
+        return self._clock.seconds() < self._until
 
     def answered(self, epoch: str) -> None:
         """Called with the epoch of each reply that has one."""
