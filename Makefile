@@ -137,10 +137,17 @@ bench-workers: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare two work
 bench-gateway: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare gateway and proxy with ssh -D and sshd; ARGS=--help for options
 	$(BIN)/python -m bench.gateway $(ARGS)
 
+.PHONY: bench-instructions
+bench-instructions: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load $(BENCH_BUILT)/counted.so ## count the proxy's instructions (valgrind, a minute); ARGS=--compare: fail if it needs more than before
+	$(BIN)/python -m bench.instructions $(ARGS)
+
 .PHONY: bench-peers
 bench-peers: ## install the other programs for `make bench`, and a C compiler (Debian, as root)
 	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev
 
+$(BENCH_BUILT)/counted.so: $(BENCH_NATIVE)/counted.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -shared -fPIC -o $@ $< -ldl
 $(BENCH_BUILT)/site: $(BENCH_NATIVE)/site.c
 $(BENCH_BUILT)/load: $(addprefix $(BENCH_NATIVE)/,load.c modes.c hold.c stream.c tunnel.c conn.c load.h modes.h)
 $(BENCH_BUILT)/%:

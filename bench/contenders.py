@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,14 +104,25 @@ def make_certificate(folder: Path) -> None:
         raise BenchError(f"cannot make a certificate\n{made.stderr}")
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the proxy is started: its command line, and settings beside those of the bench."""
+
+    program: Sequence[str | Path] = (command("tessel-proxy"),)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN = Launch()
+
+
 def direct(setup: Setup) -> Contender:
     """Return the site itself, reached by plain TCP."""
     return Contender("direct TCP", "direct", setup.site_port)
 
 
-def proxy(setup: Setup) -> Contender:
+def proxy(setup: Setup, launch: Launch = PLAIN) -> Contender:
     """Start the proxy, for a client that offers flow control."""
-    return Contender("proxy", "tunnel", multiplexed=True, credit=True, **_proxy(setup))
+    return Contender("proxy", "tunnel", multiplexed=True, credit=True, **_proxy(setup, launch))
 
 
 def proxy_without_credit(setup: Setup) -> Contender:
@@ -119,10 +130,10 @@ def proxy_without_credit(setup: Setup) -> Contender:
     return Contender("no credit/1", "tunnel", multiplexed=True, **_proxy(setup))
 
 
-def proxy_with_workers(setup: Setup, workers: int) -> Contender:
+def proxy_with_workers(setup: Setup, workers: int, launch: Launch = PLAIN) -> Contender:
     """Start the proxy with workers, and wait until all of them serve."""
-    settings = _settings(setup) | {"WORKERS": str(workers)}
-    server = Server("proxy", [command("tessel-proxy")], setup.folder, settings)
+    settings = _settings(setup) | {"WORKERS": str(workers)} | launch.settings
+    server = Server("proxy", launch.program, setup.folder, settings)
 
     def all_serve(text: str) -> int | None:
         return _listening(text) if text.count('"worker_serves"') == workers else None
@@ -131,9 +142,9 @@ def proxy_with_workers(setup: Setup, workers: int) -> Contender:
     return Contender("workers", "tunnel", port, multiplexed=True, credit=True, served=server)
 
 
-def _proxy(setup: Setup) -> Serving:
+def _proxy(setup: Setup, launch: Launch = PLAIN) -> Serving:
     """Start the proxy."""
-    server = Server("proxy", [command("tessel-proxy")], setup.folder, _settings(setup))
+    server = Server("proxy", launch.program, setup.folder, _settings(setup) | launch.settings)
     return {"port": _port_of(server, _listening), "served": server}
 
 

@@ -60,6 +60,15 @@ void mode_idle(int tunnels, int substreams, int samples)
     printf("}\n");
 }
 
+void mode_hold(int tunnels, double seconds)
+{
+    for (int index = 0; index < tunnels; index++)
+        new_carrier();
+    ready();
+    run_until(never, seconds); /* pings are answered */
+    printf("{\"seconds\":%.4f}\n", seconds);
+}
+
 /* stall */
 
 /* Returns the bytes per second of a transfer. The progress of an upload is not visible, only its end. */

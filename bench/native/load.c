@@ -6,6 +6,7 @@
        sequence PARALLEL WARM_UP FIRST REST  the same, with stops before FIRST and before REST
        echo COUNT SECONDS [D|U STREAMS]      echo one byte, alone or during a transfer
        idle TUNNELS SUBSTREAMS SAMPLES       hold them, then echo on some; with 0, open one for it
+       hold TUNNELS SECONDS                  hold idle tunnels
        stall D|U BYTES OTHERS               one stream stalls, another transfers OTHERS bytes
 
    It prints `ready` and waits for a line at each point where the caller measures the server. At the
@@ -68,6 +69,8 @@ static void run(int argc, char **argv)
         mode_echo(atoi(argv[1]), atof(argv[2]), argv[3][0], atoi(argv[4]));
     else if (!strcmp(mode, "idle") && argc == 4)
         mode_idle(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]));
+    else if (!strcmp(mode, "hold") && argc == 3)
+        mode_hold(atoi(argv[1]), atof(argv[2]));
     else if (!strcmp(mode, "stall") && argc == 4)
         mode_stall(argv[1][0], strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
     else

@@ -1,0 +1,140 @@
+"""The proxy under callgrind, which counts the instructions of its processes.
+
+`native/counted.c` begins and ends the counting, and says so in the proxy's output.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import BenchError, Server
+
+BEGIN = signal.SIGRTMIN + 1  # with a clock that is as slow as callgrind
+BEGIN_IDLE = signal.SIGRTMIN + 2  # with a clock that runs FASTER times faster
+END = signal.SIGRTMIN + 3
+
+ENVIRON = {
+    "LD_PRELOAD": str(Path(__file__).parent / "build" / "counted.so"),
+    "PYTHONHASHSEED": "0",  # else dictionaries differ from run to run
+}
+
+FASTER = 20
+"""The same as in counted.c."""
+
+_NAME = re.compile(r"\((\d+)\)(?: (.*))?")
+_COST = re.compile(r"[+\-*\d]\S* (\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Instructions, and those of each function of C without what it calls."""
+
+    instructions: int
+    functions: Mapping[str, int]
+
+    @classmethod
+    def of(cls, each: Iterable[Counts]) -> Counts:
+        """Return the sum of several counts."""
+        instructions = 0
+        functions: Counter[str] = Counter()
+        for counts in each:
+            instructions += counts.instructions
+            functions.update(counts.functions)
+        return cls(instructions, functions)
+
+    def __sub__(self, other: Counts) -> Counts:
+        functions = Counter(self.functions)
+        functions.subtract(other.functions)
+        return Counts(self.instructions - other.instructions, functions)
+
+    def most(self, number: int) -> list[tuple[str, int]]:
+        """Return the functions that cost most, and their instructions."""
+        return Counter(self.functions).most_common(number)
+
+
+def counted(out: Path, program: Sequence[str | Path]) -> list[str | Path]:
+    """Return the command line that runs `program` under callgrind, with its files in `out`.
+
+    The program needs the library of counted.c, see `ENVIRON`. Raises BenchError without valgrind.
+    """
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise BenchError("valgrind is not installed; Debian's package is `valgrind`")
+    return [
+        valgrind,
+        *("--tool=callgrind", "--instr-atstart=no", "--trace-children=yes", "--quiet"),
+        *(f"--callgrind-out-file={out}/callgrind.%p", f"--log-file={out}/valgrind.%p"),
+        *program,
+    ]
+
+
+class CountedServer:
+    """A server under callgrind: its process and the processes that it has started.
+
+    `out` is the folder with callgrind's files.
+    """
+
+    def __init__(self, server: Server, out: Path) -> None:
+        self._server = server
+        self._out = out
+        self._pids = list(server.each_usage())
+
+    def begin(self, how: int = BEGIN) -> None:
+        """Begin to count in all processes, and wait until they do."""
+        self._order(how, "counting\n")
+
+    def end(self) -> Counts:
+        """End the counting. Return the sum of all processes."""
+        self._order(END, "counted\n")
+        return Counts.of(parsed(self._newest(pid).read_text()) for pid in self._pids)
+
+    def _order(self, number: int, answer: str) -> None:
+        wanted = self._server.output.read_text().count(answer) + len(self._pids)
+        for pid in self._pids:
+            os.kill(pid, number)
+        self._server.awaited(lambda text: 1 if text.count(answer) >= wanted else None)
+
+    def _newest(self, pid: int) -> Path:
+        found = self._out.glob(f"callgrind.{pid}.*")
+        return max(found, key=lambda each: int(each.suffix.removeprefix(".")))
+
+
+def parsed(profile: str) -> Counts:
+    """Return the counts in a file of callgrind.
+
+    Its format: valgrind's manual, "Callgrind Format Specification". A name is written out once and
+    then given by its number. The line after `calls=` is the cost of a call, which the called
+    function has as its own.
+    """
+    names: dict[str, str] = {}
+    functions: Counter[str] = Counter()
+    function = ""
+    is_call = False
+    for line in profile.splitlines():
+        if line.startswith("fn="):
+            function = _named(line.removeprefix("fn="), names)
+        elif line.startswith("cfn="):
+            _named(line.removeprefix("cfn="), names)
+        elif line.startswith("calls="):
+            is_call = True
+        elif found := _COST.match(line):
+            functions[function] += 0 if is_call else int(found[1])
+            is_call = False
+    return Counts(functions.total(), functions)
+
+
+def _named(text: str, names: dict[str, str]) -> str:
+    found = _NAME.fullmatch(text)
+    if found is None:
+        return text
+    number, name = found.groups()
+    if name:
+        names[number] = name.partition("'")[0]  # f'2 is f, called by itself
+    return names[number]

@@ -1,0 +1,321 @@
+"""`make bench-instructions`: how many instructions the proxy needs for each kind of work.
+
+Times vary by a third from run to run, instructions by less than one in a hundred. So a table of
+them is kept in the repository (instructions.json), and `--compare` fails if a figure is more than
+MOST_WORSE worse. A table holds for one build of Python only; for another, nothing is compared.
+
+Each figure is the difference of two runs of different length: what happens once does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import contenders
+from bench.callgrind import BEGIN, BEGIN_IDLE, ENVIRON, FASTER, CountedServer, Counts, counted
+from bench.contenders import Contender, Launch, Setup
+from bench.load import Load
+from bench.processes import BenchError
+from bench.table import aligned
+
+HERE = Path(__file__).parent
+TABLE = HERE / "instructions.json"
+SITE, LOAD = HERE / "build" / "site", HERE / "build" / "load"
+
+MOST_WORSE = 0.03
+"""The part by which a figure may grow until `--compare` fails: more than it varies."""
+
+FUNCTIONS = 20  # those that cost most, of each kind of work
+WORKERS = 2
+MINUTE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the client: a mode of native/load.c, and how often it does what is counted."""
+
+    mode: Sequence[object]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A kind of work. Its figure is the difference between a long run and a short one.
+
+    `unit` is what is counted. `begin` is the order that begins the counting, `workers` the number
+    of the proxy's processes beside the supervisor; 0: there is one process alone.
+    """
+
+    name: str
+    unit: str
+    short: Run
+    long: Run
+    options: Sequence[str] = ()
+    begin: int = BEGIN
+    workers: int = 0
+
+
+def opens(parallel: int, short: int, long: int, workers: int = 0) -> Work:
+    """Open a substream, echo a byte, close; `parallel` at a time."""
+    runs = [Run(("opens", parallel, count), count) for count in (short, long)]
+    return Work(f"opens {parallel}{_with(workers)}", "opening", *runs, workers=workers)
+
+
+def tunnels(parallel: int, short: int, long: int, workers: int = 0) -> Work:
+    """Open a tunnel, with its handshake and its token, and close it."""
+    runs = [Run(("tunnels", parallel, count), count) for count in (short, long)]
+    return Work(f"tunnels{_with(workers)}", "tunnel", *runs, workers=workers)
+
+
+def bulk(direction: str, streams: int, short: int, long: int) -> Work:
+    """Transfer bytes, as many as `short` and `long` say, through some streams at a time."""
+    runs = [Run(("bulk", direction, streams, nbytes), nbytes) for nbytes in (short, long)]
+    return Work(f"{'down' if direction == 'D' else 'up'} {streams}", "byte", *runs)
+
+
+def frames(piece: int, short: int, long: int) -> Work:
+    """Transfer data up in small frames of `piece` bytes."""
+    runs = [Run(("bulk", "U", 1, count * piece), count) for count in (short, long)]
+    return Work(f"frames of {piece} up", "frame", *runs, options=("--piece", str(piece)))
+
+
+def idle(few: int, many: int) -> Work:
+    """Hold idle tunnels for a minute of the proxy's clock."""
+    runs = [Run(("hold", count, MINUTE_S / FASTER), count) for count in (few, many)]
+    return Work("idle minute", "tunnel", *runs, begin=BEGIN_IDLE)
+
+
+def _with(workers: int) -> str:
+    return f", {workers} workers" if workers else ""
+
+
+WORKS = (
+    opens(50, 100, 300),
+    opens(1, 40, 120),
+    bulk("D", 1, 8_000_000, 40_000_000),
+    bulk("U", 1, 8_000_000, 40_000_000),
+    bulk("D", 50, 16_000_000, 48_000_000),
+    bulk("U", 50, 16_000_000, 48_000_000),
+    frames(64, 1000, 5000),
+    tunnels(8, 16, 48),
+    idle(20, 220),
+    opens(50, 100, 300, WORKERS),
+    tunnels(8, 16, 48, WORKERS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Instructions for one unit of a kind of work; `functions` the parts that cost most."""
+
+    per: str
+    instructions: float
+    functions: Sequence[tuple[str, float]]
+
+    @classmethod
+    def of(cls, work: Work, short: Counts, long: Counts) -> Figure:
+        """Return the figure of a kind of work from the counts of both runs."""
+        count = work.long.count - work.short.count
+        more = long - short
+        functions = [(name, _rounded(cost / count)) for name, cost in more.most(FUNCTIONS)]
+        return cls(work.unit, _rounded(more.instructions / count), functions)
+
+
+Figures = Mapping[str, Figure]
+
+
+def measure(works: Sequence[Work]) -> Iterator[tuple[str, Figure]]:
+    """Measure each kind of work, and yield its name and figure."""
+    with tempfile.TemporaryDirectory(prefix="tessel-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        contenders.make_certificate(folder)
+        site, port = contenders.site(SITE, folder)
+        stack.callback(site.stop)
+        setup = Setup(folder, port)
+        for workers in sorted({work.workers for work in works}):
+            with running(setup, workers) as (proxy, server):
+                for work in works:
+                    if work.workers == workers:
+                        runs = [_counts(setup, proxy, server, work, run) for run in _runs(work)]
+                        yield work.name, Figure.of(work, *runs)
+
+
+@contextmanager
+def running(setup: Setup, workers: int) -> Iterator[tuple[Contender, CountedServer]]:
+    """Run the proxy under callgrind."""
+    with tempfile.TemporaryDirectory(dir=setup.folder) as name:
+        out = Path(name)
+        launch = Launch(counted(out, contenders.PLAIN.program), ENVIRON)
+        if workers:
+            proxy = contenders.proxy_with_workers(setup, workers, launch)
+        else:
+            proxy = contenders.proxy(setup, launch)
+        try:
+            assert proxy.served is not None, "it is a process"
+            yield proxy, CountedServer(proxy.served, out)
+        finally:
+            proxy.stop()
+
+
+def _runs(work: Work) -> tuple[Run, Run]:
+    return work.short, work.long
+
+
+def _counts(
+    setup: Setup, proxy: Contender, server: CountedServer, work: Work, run: Run
+) -> Counts:
+    options = [*proxy.options(setup), *work.options]
+    with Load(LOAD, options, run.mode) as load:
+        load.until_ready()
+        server.begin(work.begin)
+        load.go()
+        load.figures()
+        return server.end()
+
+
+def build() -> str:
+    """Return what instructions depend on: the build of Python, the machine, the C library."""
+    return f"Python {sys.version.replace(chr(10), ' ')}, {platform.machine()}, {_libc()}"
+
+
+def _libc() -> str:
+    return " ".join(platform.libc_ver())
+
+
+def load_tables(file: Path) -> dict[str, Figures]:
+    """Return the stored figures, by the build of Python that they hold for."""
+    try:
+        saved = json.loads(file.read_text())
+        return {
+            build: {
+                name: Figure(row["per"], row["instructions"], list(row["functions"].items()))
+                for name, row in figures.items()
+            }
+            for build, figures in saved.items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchError(f"{file} is not a table of instructions: {error}") from error
+
+
+def save_tables(file: Path, tables: Mapping[str, Figures]) -> None:
+    """Store the figures of each build of Python."""
+    rows = {
+        build: {
+            name: {
+                "per": figure.per,
+                "instructions": figure.instructions,
+                "functions": dict(figure.functions),
+            }
+            for name, figure in figures.items()
+        }
+        for build, figures in tables.items()
+    }
+    file.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def comparison(now: Figures, then: Figures) -> str:
+    """Return a table of the figures, with their ratio to the stored ones."""
+    head = ["instructions", "per", "now", "stored", "ratio"]
+    rows = [_row(name, figure, then.get(name)) for name, figure in now.items()]
+    return aligned([head, *rows])
+
+
+def _row(name: str, figure: Figure, stored: Figure | None) -> list[str]:
+    now = _shown(figure.instructions)
+    if stored is None:
+        return [name, figure.per, now, "-", "-"]
+    ratio = figure.instructions / stored.instructions
+    return [name, figure.per, now, _shown(stored.instructions), f"{ratio:.3f}"]
+
+
+def worse(now: Figures, then: Figures) -> list[str]:
+    """Return the names of the figures that are more than MOST_WORSE worse than the stored ones."""
+    most = 1 + MOST_WORSE
+    return [
+        name
+        for name, figure in now.items()
+        if name in then and figure.instructions > most * then[name].instructions
+    ]
+
+
+def profile(name: str, figure: Figure) -> str:
+    """Return the functions that cost most, with their part of the whole."""
+    lines = [
+        f"  {cost / figure.instructions:6.1%} {_shown(cost):>10} {function}"
+        for function, cost in figure.functions
+    ]
+    return "\n".join([f"{name}, per {figure.per}: {_shown(figure.instructions)}", *lines])
+
+
+def _rounded(value: float) -> float:
+    return round(value) if abs(value) >= 1000 else round(value, 3)  # noqa: PLR2004 -- four digits
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"  # noqa: PLR2004 -- as above
+
+
+def main() -> int:
+    """Measure; print, store or compare. Return the exit code: 1 if anything became worse."""
+    arguments = _parser().parse_args()
+    chosen = [work for work in WORKS if work.name.startswith(tuple(arguments.only) or "")]
+    try:
+        tables = load_tables(TABLE)
+        now = {}
+        for name, figure in measure(chosen):
+            now[name] = figure
+            if arguments.functions:
+                print(profile(name, figure), flush=True)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    here = build()
+    then = tables.get(here, {})
+    print(comparison(now, then), f"\n{here}", sep="\n")
+    if arguments.save:
+        save_tables(TABLE, {**tables, here: {**then, **now}})
+    if not arguments.compare:
+        return 0
+    if not then:
+        print(f"Nothing is compared: {TABLE.name} has no figures for this build of Python.")
+    failed = worse(now, then)
+    for name in failed:
+        print(f"{name} is more than {MOST_WORSE:.0%} worse than stored", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.instructions", description=__doc__)
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="measure only kinds of work whose name begins with NAME; may be repeated",
+    )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help=f"fail if a figure is more than {MOST_WORSE:.0%} worse than stored",
+    )
+    parser.add_argument(
+        "--save", action="store_true", help="store the figures for this build of Python"
+    )
+    parser.add_argument(
+        "--functions", action="store_true", help="print the functions that cost most"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
