@@ -138,12 +138,12 @@ bench-gateway: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare gateway 
 	$(BIN)/python -m bench.gateway $(ARGS)
 
 .PHONY: bench-instructions
-bench-instructions: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load $(BENCH_BUILT)/counted.so ## count the proxy's instructions (valgrind, a minute); ARGS=--compare: fail if it needs more than before
+bench-instructions: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load $(BENCH_BUILT)/counted.so ## count the proxy's instructions with callgrind; ARGS=--help for options
 	$(BIN)/python -m bench.instructions $(ARGS)
 
 .PHONY: bench-peers
 bench-peers: ## install the other programs for `make bench`, and a C compiler (Debian, as root)
-	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 gcc libc6-dev libssl-dev
+	apt-get install --yes --no-install-recommends openssh-server openssh-client stunnel4 valgrind gcc libc6-dev libssl-dev
 
 $(BENCH_BUILT)/counted.so: $(BENCH_NATIVE)/counted.c
 	@mkdir -p $(@D)

@@ -1,4 +1,4 @@
-"""The proxy under callgrind, which counts the instructions of its processes.
+"""The proxy under callgrind, which counts the instructions of its process.
 
 `native/counted.c` begins and ends the counting, and says so in the proxy's output.
 """
@@ -10,7 +10,7 @@ import re
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,16 +39,6 @@ class Counts:
     instructions: int
     functions: Mapping[str, int]
 
-    @classmethod
-    def of(cls, each: Iterable[Counts]) -> Counts:
-        """Return the sum of several counts."""
-        instructions = 0
-        functions: Counter[str] = Counter()
-        for counts in each:
-            instructions += counts.instructions
-            functions.update(counts.functions)
-        return cls(instructions, functions)
-
     def __sub__(self, other: Counts) -> Counts:
         functions = Counter(self.functions)
         functions.subtract(other.functions)
@@ -69,41 +59,34 @@ def counted(out: Path, program: Sequence[str | Path]) -> list[str | Path]:
         raise BenchError("valgrind is not installed; Debian's package is `valgrind`")
     return [
         valgrind,
-        *("--tool=callgrind", "--instr-atstart=no", "--trace-children=yes", "--quiet"),
+        *("--tool=callgrind", "--instr-atstart=no", "--quiet"),
         *(f"--callgrind-out-file={out}/callgrind.%p", f"--log-file={out}/valgrind.%p"),
         *program,
     ]
 
 
 class CountedServer:
-    """A server under callgrind: its process and the processes that it has started.
-
-    `out` is the folder with callgrind's files.
-    """
+    """A server process under callgrind. `out` is the folder with callgrind's files."""
 
     def __init__(self, server: Server, out: Path) -> None:
         self._server = server
         self._out = out
-        self._pids = list(server.each_usage())
 
     def begin(self, how: int = BEGIN) -> None:
-        """Begin to count in all processes, and wait until they do."""
+        """Begin to count, and wait until the process does."""
         self._order(how, "counting\n")
 
     def end(self) -> Counts:
-        """End the counting. Return the sum of all processes."""
+        """End the counting. Return what was counted since `begin`."""
         self._order(END, "counted\n")
-        return Counts.of(parsed(self._newest(pid).read_text()) for pid in self._pids)
+        found = self._out.glob("callgrind.*.*")  # process, number of the file
+        newest = max(found, key=lambda each: int(each.suffix.removeprefix(".")))
+        return parsed(newest.read_text())
 
     def _order(self, number: int, answer: str) -> None:
-        wanted = self._server.output.read_text().count(answer) + len(self._pids)
-        for pid in self._pids:
-            os.kill(pid, number)
-        self._server.awaited(lambda text: 1 if text.count(answer) >= wanted else None)
-
-    def _newest(self, pid: int) -> Path:
-        found = self._out.glob(f"callgrind.{pid}.*")
-        return max(found, key=lambda each: int(each.suffix.removeprefix(".")))
+        before = self._server.output.read_text().count(answer)
+        os.kill(self._server.pid, number)
+        self._server.awaited(lambda text: 1 if text.count(answer) > before else None)
 
 
 def parsed(profile: str) -> Counts:
