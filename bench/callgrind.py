@@ -25,7 +25,7 @@ ENVIRON = {
     "PYTHONHASHSEED": "0",  # else dictionaries differ from run to run
 }
 
-FASTER = 20
+FASTER = 10
 """The same as in counted.c."""
 
 _NAME = re.compile(r"\((\d+)\)(?: (.*))?")

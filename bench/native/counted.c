@@ -27,7 +27,7 @@
 #include <unistd.h>
 #include <valgrind/callgrind.h>
 
-enum { SLOWER = 25, FASTER = 20 };
+enum { SLOWER = 25, FASTER = 10 };
 enum order { NONE, BEGIN_SLOW, BEGIN_FAST, END };
 
 static const long long SECOND_NS = 1000000000;
