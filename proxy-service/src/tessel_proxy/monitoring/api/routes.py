@@ -136,7 +136,7 @@ ROUTES: Final = (
             Field("share", "number", "of the tunnels of each process", lowest=0, highest=1),
         ),
     ),
-    Route("POST", "drain", "drain", "stop, as SIGTERM does", "Draining", body=(MEMBER,)),
+    Route("POST", "drain", "drain", "stop hosts, as SIGTERM does", "Draining", body=(MEMBER,)),
     Route(
         "POST",
         "upgrade",
