@@ -36,9 +36,7 @@ tunnel is refused for them, the members are asked to give back those that they h
 ASK_S: Final = 0.25
 """Seconds in which they must answer: half of CALL_TIMEOUT_S, which the admission has in all."""
 
-LEAST_PLACES: Final = 2
-"""Fewer places are not given."""
-
+LEAST_PLACES: Final = 2  # fewer are not given
 NOTHING: Final = Demand()
 
 
@@ -66,6 +64,7 @@ class LocalEngine:
         self._devices = LocalDevices()
         self._places: dict[str, dict[str, int]] = {}  # given, by account and member
         self._asked: dict[str, list[Deferred[None]]] = {}  # admissions that wait, by account
+        self._left: dict[str, set[tuple[str, str]]] = {}  # since the members are asked
         self._limit = 0  # of an account's tunnels, as members name it
         self._days = LocalDays(clock)
         self._wrong: dict[str, tuple[float, float]] = {}  # level, and when
@@ -103,7 +102,8 @@ class LocalEngine:
         member has counted its earlier ones in `own`.
         """
         self._limit = limit
-        self._devices.departed(member, account, departed)
+        self._departed(member, account, departed)
+        self._left.get(account, set()).discard((member, device or ""))
         wanted = (member, account, device, own)
         if account in self._asked:
             await self._turn(account)
@@ -113,13 +113,15 @@ class LocalEngine:
 
     async def _admit_when_asked(self, wanted: tuple[str, str, str | None, int]) -> Admission:
         member, account, _, _ = wanted
-        self._asked[account] = []
+        self._asked[account], self._left[account] = [], set()
         try:
             await self._ask_others(member, account)
             return self._decided(*wanted)
         finally:
             for each in self._asked.pop(account):
                 each.callback(None)
+            if account not in self._asked:  # else another one asks by now
+                del self._left[account]
 
     def _decided(self, member: str, account: str, device: str | None, own: int) -> Admission:
         if member not in self._members:  # it has died meanwhile
@@ -128,7 +130,7 @@ class LocalEngine:
         if granted:
             mine = self._demand(member, account)
             self._put(member, account, _with_tunnels(mine, own + 1))
-            if device is not None:
+            if device is not None and (member, device) not in self._left.get(account, ()):
                 self._arrived(member, account, device)
         return Admission(granted, self._with_places(member, account))
 
@@ -163,7 +165,7 @@ class LocalEngine:
     ) -> Mapping[str, Totals]:
         """Set the member's demands and return the totals of the same accounts; see Engine."""
         for account, names in departed.items():
-            self._devices.departed(member, account, names)
+            self._departed(member, account, names)
         for account, demand in demands.items():
             self._put(member, account, demand)
         for account, device in arrived:
@@ -275,6 +277,11 @@ class LocalEngine:
         if self._holders.get(account):  # else the tunnel has ended meanwhile
             tunnels = self._totals(account).demand.tunnels
             self._devices.arrived(member, account, device, tunnels)
+
+    def _departed(self, member: str, account: str, names: Sequence[str]) -> None:
+        self._devices.departed(member, account, names)
+        if account in self._left:
+            self._left[account].update((member, name) for name in names)
 
     def _older(self, member: str, account: str, device: str) -> str | None:
         """Return the member that has the device now, if it is another one with tunnels."""
