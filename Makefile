@@ -111,12 +111,12 @@ demo: setup ## run a device, a proxy and two sites on this machine, without cont
 	$(BIN)/python -m demo
 
 .PHONY: hardening
-hardening: setup ## test the proxy under attack and failure: fuzzing, silent peers, kills (minutes)
-	$(BIN)/pytest tests/hardening
+hardening: setup ## test the proxy under attack and failure: fuzzing, silent peers, kills (7 minutes)
+	$(BIN)/pytest tests/hardening --numprocesses=2 --dist=loadfile
 
 .PHONY: clients-test
 clients-test: setup $(VENV)/.clients-installed ## test the clients for other boards against the real proxy: fuzzing, sizes, examples (3 minutes)
-	$(BIN)/pytest tests/clients tests/interop/clients --clients=c,micropython
+	$(BIN)/pytest tests/clients tests/interop/clients --clients=c,micropython --numprocesses=2 --dist=worksteal
 
 BENCH_BUILT := bench/build
 BENCH_NATIVE := bench/native
