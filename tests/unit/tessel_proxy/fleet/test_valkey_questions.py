@@ -3,6 +3,7 @@
 import json
 import os
 import zlib
+from pathlib import Path
 
 import pytest
 import pytest_twisted
@@ -219,3 +220,14 @@ async def test_nothing_is_sent_before_somebody_asks(hosts, server):
     assert b"tessel:questions" in keys
     assert b"tessel:answers:a" in keys
     assert int(server("TTL", "tessel:answers:a")[1:]) <= 3600
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_rights_that_the_documentation_names_are_enough(hosts, server):
+    page = (Path(__file__).parents[4] / "docs" / "fleet-engine.md").read_text()
+    rights = page.partition("user proxy on >PASSWORD")[2].partition("\n\n")[0].split()
+    server("ACL", "SETUSER", "default", "resetkeys", *rights)
+    try:
+        assert (await hosts[0].ask("drain", {"member": None})).missing == []
+    finally:
+        server("ACL", "SETUSER", "default", "~*", "+@all")
