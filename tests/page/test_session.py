@@ -75,5 +75,5 @@ def test_a_command_after_the_sessions_end_leads_to_the_log_in_form(tab, api):
     api.sessions.clear()
     tab.page.click("dialog button.danger")
     tab.shown("Your session has ended. Log in again.")
-    assert tab.page.locator("dialog").count() == 0
+    tab.page.locator("dialog").wait_for(state="detached")
     tab.errors.clear()

@@ -88,7 +88,9 @@ class Handle extends HandleStream {
     this._state = STATE.GONE;
     this._error = error || null;
     if (this._error === null && this._end === END.NONE) this._end = END.DUE;
-    if (wasConnecting) this._fail();
+    // a program that does not read, but writes, gets the reason in place of EPIPE
+    const isWriting = this._error !== null && this._sending.waitingBytes > 0;
+    if (wasConnecting || isWriting) this._fail();
     else this._passOn();
     if (this._state !== STATE.GONE) return; // a listener has destroyed the socket
     for (const done of this._sending.drop()) setImmediate(done, -EPIPE);

@@ -154,6 +154,7 @@ class HandleStream extends JSStream {
   _send(bytes, done) {
     this._sent += bytes.length;
     if (this._state === STATE.GONE || this._hasEnded) {
+      if (this._error !== null) this._fail(); // as the first write after a reset does
       setImmediate(done, -EPIPE);
       return false;
     }
