@@ -133,6 +133,10 @@ bench-javascript: setup $(BENCH_BUILT)/site ## compare JavaScript programs on th
 bench-workers: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare two workers with one process; ARGS=--help for options
 	$(BIN)/python -m bench.workers $(ARGS)
 
+.PHONY: bench-operator
+bench-operator: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## measure what watching costs the proxy; ARGS=--help for options
+	$(BIN)/python -m bench.operating $(ARGS)
+
 .PHONY: bench-gateway
 bench-gateway: setup $(BENCH_BUILT)/site $(BENCH_BUILT)/load ## compare gateway and proxy with ssh -D and sshd; ARGS=--help for options
 	$(BIN)/python -m bench.gateway $(ARGS)

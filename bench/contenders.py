@@ -125,6 +125,13 @@ def proxy(setup: Setup, launch: Launch = PLAIN) -> Contender:
     return Contender("proxy", "tunnel", multiplexed=True, credit=True, **_proxy(setup, launch))
 
 
+def proxy_with(setup: Setup, settings: dict[str, str]) -> Contender:
+    """Start the proxy with more settings."""
+    server = Server("proxy", [command("tessel-proxy")], setup.folder, _settings(setup) | settings)
+    port = _port_of(server, _listening)
+    return Contender("proxy", "tunnel", port, multiplexed=True, credit=True, served=server)
+
+
 def proxy_without_credit(setup: Setup) -> Contender:
     """Start the proxy, for a client that does not offer flow control."""
     return Contender("no credit/1", "tunnel", multiplexed=True, **_proxy(setup))

@@ -69,6 +69,26 @@ void mode_hold(int tunnels, double seconds)
     printf("{\"seconds\":%.4f}\n", seconds);
 }
 
+/* trickle: each second, one echo on each of some tunnels */
+
+void mode_trickle(int tunnels, int seconds)
+{
+    struct stream **streams = calloc(tunnels, sizeof *streams);
+    for (int index = 0; index < tunnels; index++) {
+        new_carrier();
+        open_many(streams + index, 1);
+    }
+    ready();
+    int64_t start = now_ns();
+    for (int second = 1; second <= seconds; second++) {
+        for (int index = 0; index < tunnels; index++)
+            ask_echo(streams[index]);
+        double rest = second - seconds_since(start);
+        run_until(never, rest > 0 ? rest : 0);
+    }
+    printf("{}\n");
+}
+
 /* stall */
 
 /* Returns the bytes per second of a transfer. The progress of an upload is not visible, only its end. */

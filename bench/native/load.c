@@ -71,6 +71,8 @@ static void run(int argc, char **argv)
         mode_idle(atoi(argv[1]), atoi(argv[2]), atoi(argv[3]));
     else if (!strcmp(mode, "hold") && argc == 3)
         mode_hold(atoi(argv[1]), atof(argv[2]));
+    else if (!strcmp(mode, "trickle") && argc == 3)
+        mode_trickle(atoi(argv[1]), atoi(argv[2]));
     else if (!strcmp(mode, "stall") && argc == 4)
         mode_stall(argv[1][0], strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
     else

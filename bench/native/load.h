@@ -128,6 +128,7 @@ void mode_sequence(int parallel, int warm_up, int first, int rest);
 void mode_echo(int count, double seconds, char direction, int bulk_streams);
 void mode_idle(int tunnels, int substreams, int samples);
 void mode_hold(int tunnels, double seconds);
+void mode_trickle(int tunnels, int seconds);
 void mode_stall(char direction, uint64_t stalled_bytes, uint64_t others_bytes);
 
 #endif
