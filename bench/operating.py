@@ -17,7 +17,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Final
 
@@ -49,8 +50,9 @@ class Watcher:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        while line := self._stream.readline():
-            self.nbytes += len(line)
+        with suppress(IncompleteRead):  # the proxy is stopped
+            while line := self._stream.readline():
+                self.nbytes += len(line)
 
 
 def admin_port(proxy: Contender) -> int:
