@@ -211,6 +211,8 @@ class Session:
     def stage(self) -> str:
         """The state in the operator's words: handshake, closing, or the SessionState's name."""
         match self._state:
+            case SessionState.OPEN:  # first: each watched second asks every tunnel
+                return "open"
             case SessionState.UNAUTHENTICATED if not self._secured:
                 return "handshake"
             case SessionState.CLOSED:
