@@ -13,8 +13,10 @@ does TLS with the target: it sees the plain text, and the board needs no memory 
 
 import sys
 
+from micropython import const
 from tessel_tunnel import Socket, Tunnel, _tls
 
+_TLS = const(256)  # tessel_tunnel's flag: the proxy does TLS with the target
 SETTINGS = "tunnel.json"
 
 
@@ -24,6 +26,15 @@ def install(tunnel, proxy_tls=()):
     if proxy_tls:
         for name in ("tls", "ssl", "ussl"):
             sys.modules[name] = _TlsModule(_tls)
+
+
+async def serve(tunnel, every_ms=200):
+    """Serve a tunnel for ever: a task beside those that use sockets, so that pings are answered."""
+    from asyncio import sleep_ms
+
+    while True:
+        tunnel.poll()
+        await sleep_ms(every_ms)
 
 
 class _SocketModule:
@@ -55,12 +66,12 @@ class _ByPort(Socket):
     """A socket for which the target's port decides whether the proxy does TLS."""
 
     def __init__(self, tunnel, proxy_tls):
-        super().__init__(tunnel, "net", tunnel.windows)
+        super().__init__(tunnel, 0, tunnel.windows)
         self._proxy_tls = proxy_tls
 
     def connect(self, address):
         if address[1] in self._proxy_tls:
-            self._kind = "tls"
+            self._flags = _TLS
         super().connect(address)
 
 
@@ -99,7 +110,7 @@ class _TlsContext:
 
 
 def _secured(real, socket, options):
-    if isinstance(socket, Socket) and socket._kind == "tls":
+    if isinstance(socket, Socket) and socket._flags & _TLS:
         return socket
     return real.wrap_socket(socket, **options)
 

@@ -10,11 +10,22 @@ from binascii import crc32, hexlify, unhexlify
 from time import ticks_diff, ticks_ms
 
 import tessel_tunnel
-from tessel_tunnel import Refused, Tunnel, TunnelError
+from tessel_tunnel import Tunnel, TunnelError
 
 CAN = "early abort tls held numbers pings memory"
 BLOCK = bytes(range(251)) * 5
 STALLED_MS = 300
+
+
+def told(error):
+    if not error.refused:
+        return "error %s %s" % (error.code, error.text)
+    return "refused %s %s %s %s" % (
+        error.reason or "-",
+        "yes" if error.retry else "no",
+        "-" if error.after_ms is None else error.after_ms,
+        error.text or "-",
+    )
 
 
 class Driver:
@@ -36,15 +47,8 @@ class Driver:
             words = line.strip().split(" ") if line else ["quit"]
             try:
                 answer = getattr(self, "do_" + words[0])(*words[1:]) or "ok"
-            except Refused as refused:
-                answer = "refused %s %s %s %s" % (
-                    refused.reason or "-",
-                    "yes" if refused.retry else "no",
-                    "-" if refused.after_ms is None else refused.after_ms,
-                    refused.text or "-",
-                )
             except TunnelError as error:
-                answer = "error %s %s" % (error.code, error.args[1])
+                answer = told(error)
             except OSError as error:
                 answer = "error E%d %s" % (error.errno or 0, error)
             sys.stdout.write(answer + "\n")
@@ -169,7 +173,8 @@ class Driver:
         return "ok " + count
 
     def do_ping(self):
-        self.link.ping()
+        self.link.say(0, '{"type":"ping","id":1}')
+        self.link._pinged = ticks_ms()
         started = ticks_ms()
         while self.link._pinged is not None:
             self.tunnel.poll(20)
