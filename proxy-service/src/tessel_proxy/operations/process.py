@@ -131,8 +131,10 @@ class ProcessOperations:
         tunnels: Sequence[str],
         topics: Sequence[str] = TUNNEL_TOPICS,
         most: int = MAX_CHANGES,
+        *,
+        has_snapshot: bool = False,
     ) -> dict[str, Any] | None:
-        return self._watching.look(watcher, tunnels, topics, most)
+        return self._watching.look(watcher, tunnels, topics, most, has_snapshot=has_snapshot)
 
     def _rebalance(
         self,

@@ -57,9 +57,13 @@ class Watching:
         tunnels: Sequence[str],
         topics: Sequence[str] = TUNNEL_TOPICS,
         most: int = MAX_CHANGES,
+        *,
+        has_snapshot: bool = False,
     ) -> dict[str, Any] | None:
-        """Return what has changed since this watcher's last look; the first look has no changes.
+        """Return what has changed since this watcher's last look.
 
+        The first look has no changes, because the watcher takes a snapshot after it. If the watcher
+        has one already, this process came later, and all its tunnels are new to the watcher.
         None: there are MAX_WATCHERS others.
 
         Args:
@@ -67,6 +71,7 @@ class Watching:
             tunnels: ids of tunnels whose substreams are wanted, too.
             topics: without "tunnels", rows and counts of tunnels are not wanted.
             most: rows of new tunnels, and counts of others, in the result.
+            has_snapshot: whether the watcher began before its first look here.
         """
         seen = self._seen.get(watcher)
         if seen is None and len(self._seen) >= MAX_WATCHERS:
@@ -74,7 +79,8 @@ class Watching:
         if seen is None:
             mailbox = self._inventory.happenings.mailboxes.setdefault(watcher, Mailbox())
             seen = self._seen[watcher] = _Seen(mailbox, 0.0)
-            self._differences(seen)
+            if not has_snapshot:
+                self._differences(seen)
         seen.at = self._inventory.clock.seconds()
         if self._forgetting is None:
             self._forgetting = self._inventory.clock.callLater(FORGET_S, self._forget)

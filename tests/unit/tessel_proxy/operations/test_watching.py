@@ -89,6 +89,13 @@ def test_who_begins_to_watch_tunnels_is_told_what_came_since_the_last_look(recor
     assert look(topics=["tunnels", "totals"])["opened"] == [2]
 
 
+def test_a_process_that_came_after_the_watcher_tells_all_its_tunnels(records):
+    records.open(2)
+    watching = Watching(records)
+    assert watching.look("w", [], has_snapshot=True)["tunnels"]["opened"] == [0, 1]
+    assert watching.look("w", [], has_snapshot=True)["tunnels"]["opened"] == []
+
+
 def test_there_is_no_end_of_watchers_but_a_limit(records):
     watching = Watching(records)
     for number in range(MAX_WATCHERS):

@@ -108,7 +108,8 @@ class EventStreams:
         self._number = 0
         self._opens: tuple[float, int] | None = None
         self._proxies: dict[str, Any] | None = None
-        self._members: frozenset[str] | None = None  # that have answered the last look
+        self._members: frozenset[str] = frozenset()  # that have answered the last look
+        self._known: set[str] = set()  # that have answered one since somebody watches
         self._clock = clock
         self._loop = LoopingCall(self._look)
         self._loop.clock = clock
@@ -147,7 +148,8 @@ class EventStreams:
     async def _look(self) -> None:
         if not self._watchers:
             self._loop.stop()
-            self._opens = self._members = None
+            self._opens, self._members = None, frozenset()
+            self._known.clear()
             return
         for each in [one for one in self._watchers if not one.may()]:
             each.cut()
@@ -155,9 +157,14 @@ class EventStreams:
         tunnels = sorted({name for each in self._watchers for name in each.tunnels})
         del tunnels[MAX_TUNNELS_WATCHED:]
         topics = sorted({each for one in self._watchers for each in one.topics} & set(TOPICS))
-        look = {"watcher": self._name, "tunnels": tunnels, "topics": topics}
+        look = {
+            "watcher": self._name,
+            "tunnels": tunnels,
+            "topics": topics,
+            "has_snapshot": bool(self._known),
+        }
         parts = await self._desk.answers.ask("look", look)
-        self._cut_if_others_answered(frozenset(parts.answers))
+        self._cut_if_answers_were_lost(frozenset(parts.answers))
         self._send("totals", self._totals(parts))
         self._send("tunnels", _if_any(merging.changes(parts.found)))
         for each in (one for part in parts.found for one in part["refusals"]):
@@ -169,16 +176,20 @@ class EventStreams:
         if self._number % KEEP_ALIVE_LOOKS == 0:
             self._to(list(self._watchers), b":\n\n")
 
-    def _cut_if_others_answered(self, members: frozenset[str]) -> None:
-        """Cut the watchers of tunnels if processes came, ended or were late.
+    def _cut_if_answers_were_lost(self, members: frozenset[str]) -> None:
+        """Cut the watchers of tunnels if processes ended, were late, or are back after that.
 
-        What these have told, or would have told, is lost: a browser takes a new snapshot.
+        What these have told, or would have told, is lost: a browser takes a new snapshot. A process
+        that answers for the first time tells all its tunnels.
         """
         before, self._members = self._members, members
-        if before not in (None, members):
-            for each in list(self._watchers):
-                if each.tunnels or "tunnels" in each.topics:
-                    each.cut()
+        returned = (members - before) & self._known
+        self._known |= members
+        if before <= members and not returned:
+            return
+        for each in list(self._watchers):
+            if each.tunnels or "tunnels" in each.topics:
+                each.cut()
 
     def _totals(self, parts: Parts) -> dict[str, Any]:
         totals = merging.totals(each["totals"] for each in parts.found)

@@ -20,9 +20,10 @@ class Workers:
     """Processes that answer when the test says so."""
 
     def __init__(self):
-        self.asked = []
+        self.asked, self.arguments = [], []
 
     def ask(self, method, arguments):
+        self.arguments.append(arguments)
         self.asked.append(Deferred())
         return self.asked[-1]
 
@@ -129,3 +130,23 @@ def test_watchers_take_a_new_snapshot_when_a_process_has_not_answered(host, then
     host.clock.advance(1.0)
     host.answer(a=NOTHING, b=NOTHING)
     assert (page.is_cut, totals.is_cut) == (True, False)
+
+
+def test_a_process_that_answers_for_the_first_time_cuts_nobody_and_tells_all(host):
+    page = host.watch("tunnels")
+    host.answer(a=NOTHING)
+    host.clock.advance(1.0)
+    host.answer(a=NOTHING, b=NOTHING)
+    assert not page.is_cut
+    assert [question["has_snapshot"] for question in host.workers.arguments] == [False, True]
+
+
+def test_a_process_that_is_back_after_a_look_without_it_cuts_the_watchers_of_tunnels(host):
+    host.watch("totals")
+    host.answer(a=NOTHING, b=NOTHING)
+    host.clock.advance(1.0)
+    host.answer(a=NOTHING)
+    page = host.watch("tunnels")
+    host.clock.advance(1.0)
+    host.answer(a=NOTHING, b=NOTHING)
+    assert page.is_cut
