@@ -9,7 +9,7 @@ from typing import Final, cast
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.fleet.engine import Demand, Totals
-from tessel_proxy.fleet.shares import demand_of, even_part, number_part, rate_part
+from tessel_proxy.fleet.shares import LowTotals, demand_of, even_part, number_part, rate_part
 from tessel_proxy.limits.accounts import BURST_S, AccountUsage
 from tessel_proxy.limits.bucket import CountingBucket
 from tessel_proxy.limits.settings import LimitSettings
@@ -22,13 +22,15 @@ STALE_S: Final = 60.0
 class Standing:
     """What a member knows of one account: totals of all, its own demand in them, and when.
 
-    `places` is what is left of the places that came with the totals.
+    `places` is what is left of the places that came with the totals; `lately` are the totals of
+    substreams by which other members may still decide.
     """
 
     totals: Totals
     own: Demand
     at: float
     places: int
+    lately: LowTotals
 
     def is_stale(self, now: float) -> bool:
         """Return whether the totals are too old to be used."""
@@ -60,8 +62,9 @@ class AccountParts:
         self._set_rates(usage, Demand(), Totals(Demand(), members), members)
         usage.max_substreams = even_part(self.config.max_substreams_per_account, members)
 
-    def set(self, usage: AccountUsage, own: Demand, totals: Totals, members: int) -> None:
+    def set(self, usage: AccountUsage, known: Standing, members: int) -> None:
         """Set the limits of substreams and rates by the last totals."""
+        own, totals = known.own, known.totals
         self._set_rates(usage, own, totals, members)
         usage.max_substreams = number_part(
             self.config.max_substreams_per_account,
@@ -69,6 +72,7 @@ class AccountParts:
             totals.demand.substreams,
             totals.holders,
             max(members, totals.holders),
+            lately=known.lately.lowest,
         )
 
     def _set_rates(self, usage: AccountUsage, own: Demand, totals: Totals, members: int) -> None:

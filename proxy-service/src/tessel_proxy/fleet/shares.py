@@ -1,15 +1,21 @@
 """How the limits of an account are divided among the processes that serve it. Pure functions.
 
-Of a limit on substreams, each process may have what it has, and an even part of half of what is
-free: the totals of two processes may be a second apart, so one may still use its former part when
-the other gets a new one, and together they do not exceed what was free. Of a limit on rates, each
-process gets its demand divided by the total demand, and some of the limit evenly, so that a process
-that had no demand for a while is not stopped by its first byte.
+Of a limit on substreams, each process may have what it has, and more of what is free: an even part
+of it as long as it has less than an even part of the limit, so that a new account may have that at
+once. Beyond that it may have half of what is left when the others have taken theirs by the totals
+of a moment ago: the totals of two processes may be a second apart, so one may still use its former
+part when the other gets a new one, and together they do not exceed what was free.
+
+Of a limit on rates, each process gets its demand divided by the total demand, and some of the limit
+evenly, so that a process that had no demand for a while is not stopped by its first byte.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Final
+
+from tessel_proxy.fleet.engine import EXCHANGE_S
 
 EVEN_PART: Final = 0.2
 """Part of a rate that is divided evenly. The rest follows the demand."""
@@ -19,17 +25,49 @@ GROWTH: Final = 0.25
 something back. So two busy processes approach equal shares within some seconds."""
 
 
-def number_part(limit: int, own: int, total: int, holders: int, members: int) -> int:
+def number_part(
+    limit: int, own: int, total: int, holders: int, members: int, *, lately: int = 0
+) -> int:
     """Return how many substreams a process may have, by the last totals.
 
-    `own` is the number that it had then, `total` that of all `holders`, the process included. A
-    process that has the account alone may have half of what is free, rounded up, because one of the
-    other `members` may get the account at any time. With one member there are no others.
+    `own` is the number that it had then, `total` that of all `holders`, the process included;
+    `lately` is the lowest total by which the others may still decide. A process that has the
+    account alone may have half of what is free, rounded up, because one of the other `members` may
+    get the account at any time. With one member there are no others. Even parts are rounded up, so
+    that all together may exceed the limit by less than one for each member.
     """
     free = max(0, limit - total)
     if members <= 1:
         return own + free
-    return own + ((free + 1) // 2 if holders <= 1 else free // (2 * holders))
+    if holders <= 1:
+        return own + (free + 1) // 2
+    of_others = (holders - 1) * even_part(max(0, limit - lately), members)
+    beyond = max(0, free - of_others) // 2
+    return own + max(beyond, min(even_part(free, members), even_part(limit, members) - own))
+
+
+@dataclass(frozen=True, slots=True)
+class LowTotals:
+    """The lowest totals of substreams by which other processes may still decide.
+
+    `former` is that of the EXCHANGE_S before `since`, and `latest` the one from then on. Before the
+    first answer each process has an even part, as if nothing was open.
+    """
+
+    since: float
+    former: int = 0
+    latest: int = 0
+
+    def heard(self, total: int, now: float) -> LowTotals:
+        """Return what is known after an answer with this total at the time `now`."""
+        if now - self.since >= EXCHANGE_S:
+            return LowTotals(now, self.latest, total)
+        return replace(self, latest=min(self.latest, total))
+
+    @property
+    def lowest(self) -> int:
+        """The lowest of both."""
+        return min(self.former, self.latest)
 
 
 def even_part(limit: int, members: int) -> int:

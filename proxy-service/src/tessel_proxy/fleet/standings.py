@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.fleet.engine import Demand, Totals
 from tessel_proxy.fleet.parts import AccountParts, Standing
-from tessel_proxy.fleet.shares import even_part
+from tessel_proxy.fleet.shares import LowTotals, even_part
 from tessel_proxy.limits.accounts import AccountLimits, AccountUsage
 from tessel_proxy.limits.settings import LimitSettings
 
@@ -81,10 +81,13 @@ class Standings:
             self._known.pop(account, None)
             return
         places = totals.places if self._asked[account] == 1 else 0
-        self._known[account] = Standing(totals, own, self._clock.seconds(), places)
+        now, before = self._clock.seconds(), self._known.get(account)
+        lately = LowTotals(now) if before is None else before.lately
+        lately = lately.heard(totals.demand.substreams, now)
+        known = self._known[account] = Standing(totals, own, now, places, lately)
         usage = self._limits.by_account.get(account)
         if usage is not None:
-            self.parts.set(usage, own, totals, self.members)
+            self.parts.set(usage, known, self.members)
 
     def begin(self, account: str, usage: AccountUsage) -> None:
         """Set the limits of an account that begins here: even parts, until its first exchange."""

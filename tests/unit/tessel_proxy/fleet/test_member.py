@@ -293,6 +293,19 @@ def test_the_substreams_of_an_account_are_limited_over_all_processes(two, clock)
     assert 95 <= opened <= 100
 
 
+def test_each_of_four_processes_may_use_its_even_part_of_a_new_account_at_once(engine, clock):
+    config = replace(CONFIG, max_substreams_per_account=24, max_tunnels_per_account=40)
+    for n in range(4):
+        process = Process(str(n), engine, clock, config)
+        pass_time(clock, RENEW_S)
+        for account in ("ann", "bob", "kim"):
+            process.open(account)
+    for account in ("ann", "bob", "kim"):
+        process.open(account)
+        assert process.open_substreams(account) >= 6
+        pass_time(clock, EXCHANGE_S)
+
+
 def test_an_account_on_one_process_may_use_the_whole_limit(two, clock):
     a, _ = two
     a.open()
