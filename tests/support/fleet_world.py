@@ -5,7 +5,7 @@ from random import Random
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock, deferLater
 
-from tessel_proxy.fleet.engine import DeviceMoved, EngineError
+from tessel_proxy.fleet.engine import Admission, Demand, DeviceMoved, EngineError
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.member import Member
 from tessel_proxy.fleet.valkey.rebuilding import REBUILD_S
@@ -59,12 +59,23 @@ class Line:
         if self.fails == "cut":
             raise EngineError("cut")
         is_complete = self._is_complete()
-        result = await getattr(self._world.engine, method)(*values, **named)
+        if method == "admit" and not is_complete:
+            result = await self._not_counted(*values, **named)
+        else:
+            result = await getattr(self._world.engine, method)(*values, **named)
         await self._pass("down")
-        may_use = is_complete or (method == "admit" and not result.granted)
-        if self.fails or (method in ("admit", "exchange") and not may_use):
+        if self.fails or result is None or (method == "exchange" and not is_complete):
             raise EngineError("no answer that may be used")
         return result
+
+    async def _not_counted(self, member, account, device, own, limit, *, departed):
+        """Refuse what incomplete counts forbid; else return None, and the member decides."""
+        demands, gone = {account: Demand(own)}, {account: departed}
+        found = await self._world.engine.exchange(member, demands, departed=gone)
+        takes_over = self._world.engine._older(member, account, device) is not None
+        if found[account].demand.tunnels - takes_over < limit:
+            return None
+        return Admission(False, found[account])
 
     def _is_complete(self):
         """Return whether totals may be used, as Rebuilding does."""

@@ -145,6 +145,45 @@ async def test_no_tunnel_is_granted_by_counts_of_which_half_is_lost(server, engi
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_device_that_its_member_may_refuse_keeps_its_tunnel_elsewhere(server, engines):
+    first = await engines.up(server.port, rebuild_s=5.0)
+    second = await engines.up(server.port, rebuild_s=5.0)
+    await first.admit("a", "shop", "till", 0, 6)
+    await second.renew("b")
+    server("FLUSHALL")
+    await first.exchange("a", {"shop": Demand(1)}, [("shop", "till")])
+    for _ in range(2):  # the first one notices the loss
+        await failing(second.admit("b", "shop", "till", 0, 6))
+    assert server("HGET", "tessel:devices:shop", "till") == b"$1\r\na\r\n"
+    assert server("EXISTS", "tessel:inbox:a") == b":0\r\n"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_device_that_was_refused_is_told_to_an_emptied_server_where_it_is(server, engines):
+    host = await engines.up(server.port)
+    await host.renew("a")
+    await host.admit("a", "shop", "till", 0, 1)
+    await host.exchange("a", {"shop": Demand(2)})
+    assert not (await host.admit("b", "shop", "till", 0, 1)).granted
+    server("FLUSHALL")
+    await host.exchange("a", {"shop": Demand(2)})
+    await host.renew("a")
+    assert server("HGET", "tessel:devices:shop", "till") == b"$1\r\na\r\n"
+
+
+@pytest_twisted.ensureDeferred
+async def test_counts_after_a_silence_grant_nothing_and_move_no_device(
+    server, engines, monkeypatch
+):
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.rebuilding.MEMBER_LIVES_S", 0.3)
+    first = await engines.up(server.port, rebuild_s=5.0)
+    await first.admit("a", "shop", None, 0, 6)
+    await passes(0.4)
+    await failing(first.admit("a", "shop", None, 1, 6))
+    assert (await totals(await engines.up(server.port), "b", Demand(1))).demand == Demand(2)
+
+
+@pytest_twisted.ensureDeferred
 async def test_an_emptied_server_learns_the_bytes_of_the_day_with_the_next_renewal(server, engines):
     first, second = await engines.up(server.port), await engines.up(server.port)
     await first.renew("a")

@@ -23,7 +23,7 @@ from tessel_proxy.fleet.parted import all_of, parts_of
 from tessel_proxy.fleet.valkey.devices import Devices
 from tessel_proxy.fleet.valkey.link import Link
 from tessel_proxy.fleet.valkey.rebuilding import Rebuilding
-from tessel_proxy.fleet.valkey.replies import admission_of, demand_text, totals_of
+from tessel_proxy.fleet.valkey.replies import Answer, admission_of, demand_text, totals_of
 from tessel_proxy.fleet.valkey.scripts import ADMIT, EXCHANGE
 from tessel_proxy.fleet.wire import dump_notice
 
@@ -77,19 +77,19 @@ class Accounts:
         """Count one more tunnel, if fewer than `limit` are open in all."""
         moved = dump_notice(DeviceMoved(account, device or "", member))
         self._devices.departed(member, account, departed)
-        if device is not None:
-            self._devices.arrived(member, account, device)
+        former = None if device is None else self._devices.arrived(member, account, device)
         reply = await self._link.run(
             ADMIT, member, LIVES_MS, account, device or "", own, limit, SWEEP, moved,
-            KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT, *departed,
+            KEPT_NOTICES, round(KEPT_NOTICES_S), DEVICES_KEPT,
+            self._rebuilding.complete_epoch, *departed,
         )  # fmt: skip
-        epoch, admission = admission_of(reply)
+        epoch, answer, totals = admission_of(reply)
         self._rebuilding.answered(epoch)
-        if admission.granted and self._rebuilding.is_under_way:
+        if answer is not Answer.GRANTED and device is not None:
+            self._devices.not_arrived(member, account, device, former)
+        if answer is Answer.UNDECIDED:
             raise EngineError("the hosts tell the engine their counts again")
-        if not admission.granted and device is not None:
-            self._devices.departed(member, account, [device])
-        return admission
+        return Admission(answer is Answer.GRANTED, totals)
 
     async def exchange(
         self,

@@ -29,12 +29,25 @@ class Devices:
         self._link = link
         self._members: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    def arrived(self, member: str, account: str, device: str) -> None:
-        """Called when the engine is told that the newest tunnel of a device is on `member`."""
+    def arrived(self, member: str, account: str, device: str) -> str | None:
+        """Called when the engine is told that the newest tunnel of a device is on `member`.
+
+        Returns the member that had it, for `not_arrived`.
+        """
+        former = self._members.get((account, device))
         self._members[account, device] = member
         self._members.move_to_end((account, device))
         if len(self._members) > MAX_DEVICES:
             self._members.popitem(last=False)
+        return former
+
+    def not_arrived(self, member: str, account: str, device: str, former: str | None) -> None:
+        """Called when the engine has not let a device come to `member`: `former` still has it."""
+        if self._members.get((account, device)) != member or former == member:
+            return
+        self.departed(member, account, [device])
+        if former is not None:
+            self._members[account, device] = former
 
     def departed(self, member: str, account: str, names: Iterable[str]) -> None:
         """Called when the engine is told that devices have left `member`."""

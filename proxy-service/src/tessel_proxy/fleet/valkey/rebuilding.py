@@ -14,6 +14,9 @@ REBUILD_S: Final = LONGEST_PAUSE_S + EXCHANGE_S
 """Seconds in which all hosts have told an engine their counts again: until the last one has
 dialled, and the next exchange of its members."""
 
+NO_EPOCH: Final = "none"
+"""The engine's epochs are numbers."""
+
 
 class Rebuilding:
     """Says when totals have counts of some hosts only; the last known ones are better then.
@@ -26,11 +29,22 @@ class Rebuilding:
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, rebuild_s: float) -> None:
+        """`rebuild_s`: seconds without totals after a loss; 0: they are used at once."""
         self._clock = clock
         self._rebuild_s = rebuild_s
         self._epoch = ""
         self._answered_at = clock.seconds()
         self._until = 0.0
+
+    @property
+    def complete_epoch(self) -> str:
+        """The epoch whose counts can be used now; "": whichever it is, NO_EPOCH: none."""
+        silent_s = self._clock.seconds() - self._answered_at
+        if not self._rebuild_s:
+            return ""
+        if self.is_under_way or (self._epoch and silent_s > MEMBER_LIVES_S):
+            return NO_EPOCH
+        return self._epoch
 
     @property
     def is_under_way(self) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import TypeVar
 
-from tessel_proxy.fleet.engine import Admission, Confirmations, Demand, EngineError, Totals
+from tessel_proxy.fleet.engine import Confirmations, Demand, EngineError, Totals
 
 T = TypeVar("T")
 
@@ -20,13 +21,19 @@ def demand_text(demand: Demand) -> str:
     return f"{demand.tunnels} {demand.substreams} {opens} {up} {down}"
 
 
-def admission_of(reply: str) -> tuple[str, Admission]:
+class Answer(Enum):
+    """The answers of `admit`."""
+
+    REFUSED = "0"
+    GRANTED = "1"
+    UNDECIDED = "2"  # the engine's counts are not complete
+
+
+def admission_of(reply: str) -> tuple[str, Answer, Totals]:
     """Return the epoch, and the result of `admit`."""
-    granted, _, rest = reply.partition(" ")
+    answer, _, rest = reply.partition(" ")
     epoch, _, totals = rest.partition(" ")
-    if granted not in ("0", "1"):
-        raise _unexpected(reply)
-    return epoch, Admission(granted == "1", _read(_totals, totals))
+    return epoch, _read(Answer, answer), _read(_totals, totals)
 
 
 def totals_of(accounts: Sequence[str], reply: str) -> tuple[str, dict[str, Totals]]:
