@@ -14,7 +14,7 @@ from typing import TypeAlias
 # The platform's class, as `twisted.internet.default` chooses it. That module has only functions
 # that install a reactor, and no platform has all of these classes.
 if sys.platform == "linux":
-    from twisted.internet.epollreactor import EPollReactor as _PlatformReactor
+    from tessel_service_kit.polling import LeanEPollReactor as _PlatformReactor
 elif sys.platform in ("darwin", "win32"):
     from twisted.internet.selectreactor import SelectReactor as _PlatformReactor
 else:

@@ -16,9 +16,13 @@ from streamplex.errors import RemoteError
 from streamplex.jsontext import Json
 from streamplex.messages import (
     CONTROL_CHANNEL,
+    HEADER_BYTES,
+    JSON,
     BytesLike,
     DataMessage,
+    FixedText,
     JsonMessage,
+    decode_message,
     encode_json,
     encode_text,
 )
@@ -38,6 +42,8 @@ MAX_PING_NUMBER = 2**53 - 1
 _SHOWN_CHARACTERS = 60
 _NO_FEATURES: frozenset[str] = frozenset()
 _END = jsontext.dumps({"event": "end"})
+_END_BODY_BYTES = HEADER_BYTES + len(_END)
+_END_FRAME = FixedText(_END)
 _CREDIT = jsontext.dumps({"event": "credit", "bytes": 0}).replace(b"0", b"%d")
 
 
@@ -166,6 +172,16 @@ Notice: TypeAlias = (
 )
 Reported: TypeAlias = DataReceived | Notice
 Event: TypeAlias = Reported | Fault
+
+
+def decode_body(body: memoryview, known: frozenset[str] = _NO_FEATURES) -> Meaning:
+    """Return the meaning of a frame body; see `decode`. Raises RemoteError if it is malformed."""
+    # Each substream has an `end`, nearly always with this text: no JSON for it.
+    if len(body) == _END_BODY_BYTES and body[2] == JSON and body[HEADER_BYTES:] == _END:
+        channel = body[0] << 8 | body[1]
+        if channel != CONTROL_CHANNEL:
+            return StreamEnded(channel)
+    return decode(decode_message(body), known)
 
 
 def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATURES) -> Meaning:
@@ -310,7 +326,7 @@ def pong(ping_id: int | str) -> bytes:
 
 def stream_ended(channel: int) -> bytes:
     """Return the frame that reports that this side sends no more data on a substream."""
-    return encode_text(channel, _END)
+    return _END_FRAME.on(channel)
 
 
 def stream_failed(channel: int, text: str) -> bytes:
@@ -333,12 +349,12 @@ def stream_reset(channel: int) -> bytes:
 
 def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:
     """Return the frame of an event that the application defines, with its name and arguments."""
-    return encode_text(channel, _custom(name) if not args else _custom_with(name, args))
+    return encode_text(channel, _custom_with(name, args)) if args else _custom(name).on(channel)
 
 
 @lru_cache(maxsize=64)  # most events are one of a handful that each substream has
-def _custom(name: str) -> bytes:
-    return _custom_with(name, ())
+def _custom(name: str) -> FixedText:
+    return FixedText(_custom_with(name, ()))
 
 
 def _custom_with(name: str, args: tuple[Json, ...]) -> bytes:

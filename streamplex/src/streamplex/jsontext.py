@@ -50,17 +50,22 @@ def loads(data: bytes) -> Json:
     # Only texts that could hide one of these are searched: they are rare.
     if "\\u" in text:
         _refuse_lone_surrogates(value)
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if len(text) > 2 * MAX_DEPTH and _brackets(text) > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise RemoteError(f"JSON nested deeper than {MAX_DEPTH} levels")
     return value
 
 
 def _value(text: str) -> Json:
+    # In a short text no integer is too long: it needs no call for each of them.
+    decoder = _DECODER if len(text) > MAX_DIGITS else _SHORT_DECODER
     if text[:1] == "{":  # faster than `decode`, which also skips spaces: peers rarely send any
-        value, end = _DECODER.raw_decode(text)
+        try:
+            value, end = decoder.scan_once(text, 0)  # type: ignore[attr-defined]  # `raw_decode` without a call
+        except StopIteration:
+            end = -1  # `decode` below says what is wrong
         if end == len(text):
             return value
-    return _DECODER.decode(text)
+    return decoder.decode(text)
 
 
 def size_in_memory(value: Json) -> int:
@@ -90,6 +95,7 @@ def _constant(name: str) -> Never:
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_real, parse_constant=_constant)
+_SHORT_DECODER = json.JSONDecoder(parse_float=_real, parse_constant=_constant)
 
 
 def _refuse_lone_surrogates(value: Json) -> None:
@@ -97,6 +103,10 @@ def _refuse_lone_surrogates(value: Json) -> None:
         json.dumps(value, ensure_ascii=False).encode()
     except (UnicodeEncodeError, RecursionError) as fault:
         raise RemoteError("lone surrogate or deep nesting in JSON") from fault
+
+
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{")
 
 
 def _depth(value: Json) -> int:

@@ -15,12 +15,13 @@ from typing import TypeAlias
 
 from streamplex import jsontext
 from streamplex.errors import LocalError, RemoteError, in_bytes
-from streamplex.frames import MAX_BODY_BYTES, encode_frame
+from streamplex.frames import MAX_BODY_BYTES, PREFIX_BYTES, encode_frame
 from streamplex.jsontext import Json
 
 CONTROL_CHANNEL = 0
 MAX_CHANNEL = 0xFFFF
-HEADER_BYTES = 3
+CHANNEL_BYTES = 2
+HEADER_BYTES = CHANNEL_BYTES + 1
 MAX_PAYLOAD_BYTES = MAX_BODY_BYTES - HEADER_BYTES
 
 DATA = 0x00
@@ -79,6 +80,24 @@ def data_channel(body: memoryview) -> int:
 def data_header(channel: int, payload_bytes: int) -> bytes:
     """Return the headers of frame and message that precede `payload_bytes` bytes of data."""
     return _PREFIXED_HEADER.pack(payload_bytes + HEADER_BYTES, channel, DATA)
+
+
+class FixedText:
+    """A JSON text that is sent on many channels: its frame is made by joining three parts.
+
+    Raises LocalError if the text is longer than MAX_PAYLOAD_BYTES.
+    """
+
+    __slots__ = ("_length", "_rest")
+
+    def __init__(self, text: bytes) -> None:
+        frame = encode_text(CONTROL_CHANNEL, text)
+        self._length = frame[:PREFIX_BYTES]
+        self._rest = frame[PREFIX_BYTES + CHANNEL_BYTES :]
+
+    def on(self, channel: int) -> bytes:
+        """Return the whole frame that carries the text on a channel."""
+        return self._length + channel.to_bytes(CHANNEL_BYTES) + self._rest
 
 
 def encode_json(channel: int, value: Json) -> bytes:

@@ -71,9 +71,10 @@ class _Lane:
         self.frame_bytes = 0  # of these, in whole frames
 
     def append_frame(self, frame: bytes) -> None:
+        nbytes = len(frame)
         self._items.append(_Frame(frame))
-        self.nbytes += len(frame)
-        self.frame_bytes += len(frame)
+        self.nbytes += nbytes
+        self.frame_bytes += nbytes
 
     def keep(self) -> None:
         items, self._items = self._items, deque()

@@ -40,7 +40,7 @@ from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
 from streamplex.limits import Patience, PeerLimits
-from streamplex.messages import HEADER_BYTES, BytesLike, data_channel, decode_message
+from streamplex.messages import HEADER_BYTES, BytesLike, data_channel
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import Input, State
 from streamplex.substreams import Substreams
@@ -51,7 +51,7 @@ class TunnelCore:
 
     `receive` accepts bytes from the peer and returns events. Methods such as `open`, `send` and
     `end` queue frames; `take` returns the queued frames as bytes. `flow` is the flow control
-    (`credit/1`).
+    (`credit/1`), `scheduler` is True while `take` would return anything.
     """
 
     def __init__(self, side: Side, limits: PeerLimits | None = None) -> None:
@@ -61,8 +61,8 @@ class TunnelCore:
         self._features = Features((), hears_goaway=False)
         self._patience = Patience(limits or PeerLimits())
         self._reader = FrameReader()
-        self._scheduler = Scheduler()
-        self.flow = FlowControl(self._scheduler)
+        self.scheduler = Scheduler()
+        self.flow = FlowControl(self.scheduler)
         self._failed = False
         self._pings = 0  # sent; the number of the last one
 
@@ -75,7 +75,7 @@ class TunnelCore:
             raise LocalError("bytes for a tunnel that has failed")
         said: list[Event] = []
         try:
-            self._patience.hear(len(data), self._scheduler.frame_bytes)
+            self._patience.hear(len(data), self.scheduler.frame_bytes)
             for body in self._reader.feed(data):
                 if (meaning := self._hear(body)) is not None:
                     said.append(meaning)  # noqa: PERF401 -- events before a fault count
@@ -91,7 +91,7 @@ class TunnelCore:
             payload = body[HEADER_BYTES:]
             self.flow.received(channel, len(payload))
             return DataReceived(channel, payload)
-        return self._accept(events.decode(decode_message(body), self._features.understood))
+        return self._accept(events.decode_body(body, self._features.understood))
 
     @property
     def peer_is_spent(self) -> bool:
@@ -115,7 +115,7 @@ class TunnelCore:
             case MessageReceived() | GoAway() | Ignored(channel=0):
                 pass
             case Ping(ping_id):
-                self._scheduler.owe_pong(events.pong(ping_id))
+                self.scheduler.owe_pong(events.pong(ping_id))
                 return None
             case Pong():
                 return None  # receiving it was its purpose
@@ -159,14 +159,14 @@ class TunnelCore:
         """
         self.flow.require_room()
         channel = self._substreams.own.allocate()
-        self._scheduler.add_urgent(events.stream_opened(channel, name))
+        self.scheduler.add_urgent(events.stream_opened(channel, name))
         self._substreams.open_own(channel)
         self.flow.begin(channel)
         return channel
 
     def message(self, value: Json) -> None:
         """Queue an application message on the control channel. It overtakes all substreams."""
-        self._scheduler.add_urgent(events.message(value))
+        self.scheduler.add_urgent(events.message(value))
 
     def goaway(self, after_ms: int) -> None:
         """Queue a request that the device opens no more substreams and reconnects after `after_ms`.
@@ -177,14 +177,14 @@ class TunnelCore:
             raise LocalError("goaway without goaway/1, or not by the server")
         if not 0 <= after_ms <= events.MAX_AFTER_MS:
             raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {events.MAX_AFTER_MS}")
-        self._scheduler.add_urgent(events.go_away(after_ms))
+        self.scheduler.add_urgent(events.go_away(after_ms))
 
     def ping(self) -> None:
         """Queue a ping, which the peer has to answer. Raises LocalError without `ping/1`."""
         if features.PING not in self._features.names:
             raise LocalError("ping without ping/1")
         self._pings += 1
-        self._scheduler.add_urgent(events.ping(self._pings))
+        self.scheduler.add_urgent(events.ping(self._pings))
 
     def send(self, channel: int, data: BytesLike) -> None:
         """Queue data of a substream; drop it if the peer has reset. Raises LocalError after `end`.
@@ -193,31 +193,31 @@ class TunnelCore:
         """
         self._substreams.this_side_does(channel, Input.SEND)
         if self.flow.is_read(channel):
-            self._scheduler.add_payload(channel, data)
+            self.scheduler.add_payload(channel, data)
 
     def keep(self, channel: int) -> None:
         """Copy queued memoryviews of a substream into bytes, so that their buffer may be reused."""
-        self._scheduler.keep(channel)
+        self.scheduler.keep(channel)
 
     def end(self, channel: int) -> None:
         """Queue the end of this side's data on a substream. Raises LocalError if done before."""
         self._substreams.this_side_does(channel, Input.LOCAL_END)
-        self._scheduler.add_frame(channel, events.stream_ended(channel))
+        self.scheduler.add_frame(channel, events.stream_ended(channel))
 
     def fail(self, channel: int, message: str) -> None:
         """Queue an error that reports that this side of the substream failed. Changes no state."""
         self._substreams.require(channel)
-        self._scheduler.add_frame(channel, events.stream_failed(channel, message))
+        self.scheduler.add_frame(channel, events.stream_failed(channel, message))
 
     def emit(self, channel: int, name: str, *args: Json) -> None:
         """Queue an event that the application defines, behind the queued data of the substream."""
         self._substreams.require(channel)
-        self._scheduler.add_frame(channel, events.custom(channel, name, args))
+        self.scheduler.add_frame(channel, events.custom(channel, name, args))
 
     def abort(self, channel: int, message: str) -> None:
         """Drop the queued data of a substream. Queue an error with the text `message` instead."""
         self._substreams.require(channel)
-        self._scheduler.replace_payload(channel, events.stream_failed(channel, message))
+        self.scheduler.replace_payload(channel, events.stream_failed(channel, message))
 
     def reset(self, channel: int) -> None:
         """Ask the peer to drop its queued data and to end; the data queued here is dropped too.
@@ -234,13 +234,13 @@ class TunnelCore:
         """
         self._substreams.release(channel)
         if self._substreams.is_own(channel) and channel in self.flow:
-            self._scheduler.drop_payload(channel)  # the peer is done, and grants nothing more
+            self.scheduler.drop_payload(channel)  # the peer is done, and grants nothing more
         self.flow.close(channel)
         self._let_go_if_all_left(channel)
 
     def _let_go_if_all_left(self, channel: int) -> None:
-        if channel in self._substreams.leaving and not self._scheduler.waiting_bytes(channel):
-            self._scheduler.unlimit(channel)
+        if channel in self._substreams.leaving and not self.scheduler.waiting_bytes(channel):
+            self.scheduler.unlimit(channel)
             self._substreams.leave(channel)
 
     def offer(self, names: Iterable[str]) -> None:
@@ -273,16 +273,16 @@ class TunnelCore:
 
     def __bool__(self) -> bool:
         """Return whether `take` would return anything now."""
-        return bool(self._scheduler)
+        return bool(self.scheduler)
 
     @property
     def has_waiting(self) -> bool:
         """Whether anything is queued, including data that waits for credit."""
-        return self._scheduler.has_waiting
+        return self.scheduler.has_waiting
 
     def waiting_bytes(self, channel: int) -> int:
         """Return the number of bytes queued for the peer on a substream and not sent yet."""
-        return self._scheduler.waiting_bytes(channel)
+        return self.scheduler.waiting_bytes(channel)
 
     @property
     def leaving(self) -> Collection[int]:
@@ -291,7 +291,7 @@ class TunnelCore:
 
     def take(self, max_bytes: int) -> Batch:
         """Dequeue the bytes to send next: up to `max_bytes`, which the last turn may exceed."""
-        batch = self._scheduler.take(max_bytes)
+        batch = self.scheduler.take(max_bytes)
         if self._substreams.leaving:
             for channel in batch.served:
                 self._let_go_if_all_left(channel)

@@ -106,7 +106,7 @@ def assert_clean(*tunnels):
         assert not core
         assert not core._states
         assert not core.leaving
-        assert core._scheduler.frame_bytes == 0
+        assert core.scheduler.frame_bytes == 0
         assert tunnel.held._nbytes == 0
 
 
@@ -133,7 +133,7 @@ def test_two_cores_keep_nothing_of_70_000_substreams_in_sequence(features):
         assert not core._states
         assert not core.leaving
         assert not core.flow._windows
-        assert not core._scheduler._credits
+        assert not core.scheduler._credits
 
 
 def open_and_finish(opener, other):

@@ -273,7 +273,7 @@ def test_what_a_released_substream_still_sends_goes_on_as_credit_comes(pair):
         pair.device.flow.consumed(pair.channel, len(data_of(heard)), 0.0)
         pair.server.receive(bytes_of(pair.device))
     assert got == 250
-    assert pair.server._scheduler.credit_of(pair.channel) is None
+    assert pair.server.scheduler.credit_of(pair.channel) is None
 
 
 def test_reset_frees_what_a_released_substream_still_has_to_send(pair):
@@ -311,7 +311,7 @@ def test_credit_for_a_substream_that_both_are_done_with_was_in_flight(pair):
     pair.server.release(pair.channel)
     said = encode_json(pair.channel, {"event": "credit", "bytes": 5})
     assert pair.server.receive(said) == []
-    assert pair.server._scheduler.credit_of(pair.channel) is None
+    assert pair.server.scheduler.credit_of(pair.channel) is None
 
 
 # --- without it

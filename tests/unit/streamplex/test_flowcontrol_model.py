@@ -192,7 +192,7 @@ class Flowing(RuleBasedStateMachine):
 
     @rule(side=st.sampled_from(Side), max_bytes=st.integers(1, 200_000))
     def take(self, side, max_bytes):
-        scheduler = self.tunnels[side]._scheduler
+        scheduler = self.tunnels[side].scheduler
         due = list(scheduler._lanes)
         urgent = sum(map(len, scheduler._urgent))
         batch = self.tunnels[side].take(max_bytes)
@@ -310,8 +310,8 @@ class Flowing(RuleBasedStateMachine):
             assert not self.open[side]
             assert not tunnel.has_waiting
             assert not tunnel.leaving
-            assert not tunnel._scheduler._credits
-            assert tunnel._scheduler.frame_bytes == 0
+            assert not tunnel.scheduler._credits
+            assert tunnel.scheduler.frame_bytes == 0
             promises = tunnel.flow._promises
             assert promises is None or promises.nbytes == 0
 

@@ -16,6 +16,8 @@ from tessel_proxy.records.traces import StepTrace, Trace
 class Listener(Enum):
     """The port that a device connected to."""
 
+    __hash__ = object.__hash__  # Enum's own is a Python call per look-up
+
     MAIN = "main"
     LEGACY = "legacy"  # LEGACY_PORT, for Tessel 1 boards
 

@@ -15,12 +15,14 @@ from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.records.peers import source_of_peer
 from tessel_proxy.records.repeated_lines import LineKind, LogLines
+from tessel_service_kit.logs import FrequentLogger
 from tessel_service_kit.texts import counted
 
 if TYPE_CHECKING:
     from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
 
 _log = Logger()
+_frequent_log = FrequentLogger()
 
 _SUBSTREAM_CLOSED = (
     "substream {substream} of tunnel {tunnel} to {log_where} closed: {outcome}; "
@@ -120,7 +122,7 @@ def tunnel_closed(
 
 def substream_closed(record: SubstreamRecord, outcome: Outcome) -> None:
     """Log the end of a substream, in one line with its totals."""
-    _log.info(
+    _frequent_log.info(
         _SUBSTREAM_REFUSED if record.rule else _SUBSTREAM_CLOSED,
         event="substream_closed",
         log_where=_where(record),

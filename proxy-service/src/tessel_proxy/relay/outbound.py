@@ -6,7 +6,7 @@ Here are the device's events and the opening of the target. The states are in a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import assert_never, cast
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -19,7 +19,7 @@ from streamplex import conversation
 from streamplex.conversation import BadRequestError, ConnectRequest
 from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
-from streamplex.tx import ISubstreamProtocol, ITakesSequences
+from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.records.error_codes import ErrorCode
@@ -41,6 +41,7 @@ class Outbound(TargetSide):
 
     def connectionMade(self) -> None:
         """Called when the substream is attached: begins to read from the device."""
+        self._substream = cast("Substream", self.transport)
         # One piece at a time, so that early data stays below the limit that pauses the device.
         self._substream.takes_sequences = False
         self._traffic.start_device()

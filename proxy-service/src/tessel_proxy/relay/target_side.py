@@ -35,6 +35,8 @@ class TargetSide(Protocol):
     relayed byte costs no further call.
     """
 
+    _substream: Substream  # the transport, with its class
+
     def __init__(
         self, context: TunnelContext, kind: SubstreamKind, record: SubstreamRecord
     ) -> None:
@@ -54,10 +56,6 @@ class TargetSide(Protocol):
         self._from_device = FromDevice(self)
         self._from_target = FromTarget(self)
         self._traffic = Traffic(context.usage, self._from_device, self._from_target)
-
-    @property
-    def _substream(self) -> Substream:
-        return cast("Substream", self.transport)
 
     def _move(self, what: RelayInput) -> None:
         self._state = TRANSITIONS[self._state][what]

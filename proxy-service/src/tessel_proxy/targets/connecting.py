@@ -20,7 +20,7 @@ from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol, IReactorFDSet, IWriteDescriptor
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -80,6 +80,29 @@ class TargetConnection(Connection):
         self.connected = 1
         self.startReading()  # type: ignore[no-untyped-call]  # Twisted's
         protocol.makeConnection(self)
+
+    def loseConnection(self) -> None:
+        """Close after all queued bytes are sent; at once after a half close."""
+        if self.connected and not self.disconnecting and self._writeDisconnected:
+            self.connectionLost(connectionDone)
+        else:
+            super().loseConnection()  # type: ignore[no-untyped-call]  # Twisted's
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket, and notify the protocol. Does as Twisted's with half of the calls."""
+        if not hasattr(self, "socket"):
+            return  # a protocol may abort inside a call that then fails
+        self.disconnected, self.connected = 1, 0
+        producer, self.producer = self.producer, None
+        if producer is not None:
+            producer.stopProducing()
+        self.reactor.removeReader(self)
+        self.reactor.removeWriter(self)
+        aborted = isinstance(reason.value, error.ConnectionAborted)
+        self._closeSocket(not aborted)  # type: ignore[no-untyped-call]  # Twisted's
+        protocol = self.protocol
+        del self.protocol, self.socket, self.fileno
+        protocol.connectionLost(reason)
 
     def doRead(self) -> ConnectionLost | ConnectionDone | None:  # type: ignore[override]
         """Called by the reactor when data can be read: passes the data to the protocol as a view.

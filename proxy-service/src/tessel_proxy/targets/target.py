@@ -113,6 +113,8 @@ class Target(Protocol):
     Its owner writes to it, and is notified of its events.
     """
 
+    _wire: _TargetTransport  # the transport, with its class
+
     def __init__(self, owner: TargetOwner, clock: IReactorTime, sockets: set[Target]) -> None:
         self._owner = owner
         self._clock = clock
@@ -121,10 +123,6 @@ class Target(Protocol):
         self._gone: Callable[[], None] = _nothing
 
     # --- for the owner
-
-    @property
-    def _wire(self) -> _TargetTransport:
-        return cast("_TargetTransport", self.transport)
 
     def write(self, pieces: Sequence[BytesLike]) -> None:
         """Send `pieces` in this order, in one system call if possible.
@@ -214,6 +212,7 @@ class Target(Protocol):
 
     def connectionMade(self) -> None:
         """Called by the transport when the connection is established: counts it as open."""
+        self._wire = cast("_TargetTransport", self.transport)
         self._sockets.add(self)
         self._wire.setTcpNoDelay(True)
 

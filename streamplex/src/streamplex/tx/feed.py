@@ -25,21 +25,22 @@ class Feed:
     """Pauses and resumes the producer of a substream by the number of bytes that wait to be sent.
 
     `streaming` is True for a push producer. A pull producer is called for each piece of data.
+    `wants_room` is True while `sent` would do anything.
     """
 
-    __slots__ = ("_lane", "_paused", "_producer", "_pull_due", "_streaming")
+    __slots__ = ("_lane", "_producer", "_pull_due", "_streaming", "wants_room")
 
     def __init__(self, lane: Lane, producer: IProducer, streaming: bool) -> None:
         self._lane = lane
         self._producer: IProducer | None = producer
         self._streaming = streaming
-        self._paused = False
+        self.wants_room = not streaming  # a push producer: while it is paused
         self._pull_due = False
 
     def begin(self) -> None:
         """Start to pace the producer. Bytes may be queued already."""
         if self._streaming:
-            self.written()
+            self.written(self._lane.waiting_bytes())
         else:
             self._pull_later()
 
@@ -56,15 +57,15 @@ class Feed:
         if producer is not None:
             producer.stopProducing()
 
-    def written(self) -> None:
+    def written(self, waiting_bytes: int) -> None:
         """Pause a push producer if more than MAX_WAITING_BYTES wait.
 
-        Called after bytes were queued.
+        Called after bytes were queued, with the number of bytes that wait.
         """
-        if self._producer is None or not self._streaming or self._paused:
+        if self._producer is None or self.wants_room:
             return
-        if self._lane.waiting_bytes() > MAX_WAITING_BYTES:
-            self._paused = True
+        if waiting_bytes > MAX_WAITING_BYTES:
+            self.wants_room = True
             cast("IPushProducer", self._producer).pauseProducing()
 
     def sent(self) -> None:
@@ -77,8 +78,8 @@ class Feed:
             return
         if not self._streaming:
             self._pull_later()
-        elif self._paused and self._lane.waiting_bytes() <= RESUME_WAITING_BYTES:
-            self._paused = False
+        elif self.wants_room and self._lane.waiting_bytes() <= RESUME_WAITING_BYTES:
+            self.wants_room = False
             cast("IPushProducer", self._producer).resumeProducing()
 
     def _pull_later(self) -> None:

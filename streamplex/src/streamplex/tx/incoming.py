@@ -94,10 +94,14 @@ class Incoming(Outgoing):
         self.takes_sequences = ITakesSequences.providedBy(protocol)
         lost = self._lost
         self._reading = READING[self._reading][ReadingInput.ATTACH]
-        self._intake.begin(
-            lambda: self._guarded(lambda: protocol.makeConnection(cast("ITransport", self))),
-            self._hand_on,
-        )
+
+        def connect() -> None:
+            try:
+                protocol.makeConnection(cast("ITransport", self))
+            except Exception as fault:  # noqa: BLE001  # as in `_guarded`
+                self._pump.failed(self, fault)
+
+        self._intake.begin(connect, self._hand_on)
         if lost is not None:
             self._call_lost(lost)
 
@@ -195,7 +199,7 @@ class Incoming(Outgoing):
             case StreamFailed():
                 self._call_failed(event.message)
             case CustomReceived():
-                if self._releases_later:
+                if self._is_aware and self._reading is not _LOST:
                     self._substream_protocol.customReceived(event.name, event.args)
             case StreamReset():
                 self._call_reset()
@@ -246,5 +250,8 @@ class Incoming(Outgoing):
     def _call_lost(self, reason: Failure) -> None:
         protocol = self.protocol
         if protocol is not None:
-            self._guarded(lambda: protocol.connectionLost(reason))
+            try:
+                protocol.connectionLost(reason)
+            except Exception as fault:  # noqa: BLE001  # as in `_guarded`
+                self._pump.failed(self, fault)
             self.protocol = _GONE

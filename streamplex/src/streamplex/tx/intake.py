@@ -70,7 +70,7 @@ class Intake:
 
     def deliver(self, event: Delivery, hand_on: HandOn) -> None:
         """Deliver an event through `hand_on` now, or queue it."""
-        if self.is_through:
+        if self._open and not self._busy and not self._waiting:  # `is_through`, without a call
             hand_on(event)
         else:
             self._wait(event)

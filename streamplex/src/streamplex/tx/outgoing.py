@@ -54,10 +54,11 @@ class Outgoing(Addressed, ABC):
             return
         self._core.send(data)
         self._pump.flush()
-        if isinstance(data, memoryview):
-            self._core.keep()
-        if self._feed is not None:
-            self._feed.written()
+        if waiting := self._core.waiting_bytes():
+            if isinstance(data, memoryview):
+                self._core.keep()
+            if self._feed is not None:
+                self._feed.written(waiting)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several pieces of data as one."""
@@ -121,7 +122,7 @@ class Outgoing(Addressed, ABC):
 
     def served(self) -> None:
         """Called when queued data was sent: resumes the producer, and detects that `end` left."""
-        if self._feed is not None:
+        if self._feed is not None and self._feed.wants_room:
             self._guarded(self._feed.sent)
         if self._writing is Writing.ENDED and not self._core.waiting_bytes():
             self._writing = WRITING[self._writing][WritingInput.SENT]

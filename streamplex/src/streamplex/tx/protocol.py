@@ -5,8 +5,7 @@ The pump decides nothing: the core chooses what is sent next, and the listener r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import groupby
+from collections.abc import Callable
 from typing import assert_never, cast
 
 from twisted.internet.interfaces import (
@@ -26,7 +25,6 @@ from streamplex.errors import LocalError, RemoteError, SilentPeerError
 from streamplex.events import (
     CustomReceived,
     DataReceived,
-    Event,
     Fault,
     GoAway,
     Ignored,
@@ -39,25 +37,19 @@ from streamplex.events import (
 )
 from streamplex.handle import SubstreamHandle
 from streamplex.limits import PeerLimits
-from streamplex.messages import CONTROL_CHANNEL
 from streamplex.tunnel import TunnelCore
 from streamplex.tx.bulk import keep_queue_short
 from streamplex.tx.flow import HeldBytes
 from streamplex.tx.interface_listener import ITunnelListener
 from streamplex.tx.interfaces import Crashable, ITakesViews
 from streamplex.tx.keepalive import KeepAlive
-from streamplex.tx.sending import Phase, Sending
+from streamplex.tx.sending import Phase, Sending, Transport
 from streamplex.tx.substream import Substream
 from streamplex.tx.tcp import Progress, progress_of
 from streamplex.tx.tls import ended_by_fin
 
 CLOSE_TIMEOUT_S = 10.0
 """Seconds in which a closing tunnel has to send its queued bytes; then it is aborted."""
-
-
-def _data_channel(event: Event) -> int:
-    """Return the channel of data; for every other event, the control channel."""
-    return event.channel if isinstance(event, DataReceived) else CONTROL_CHANNEL
 
 
 @implementer(IPushProducer, IHandshakeListener, ITakesViews)
@@ -172,6 +164,7 @@ class TunnelProtocol(Sending):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)  # otherwise small frames wait up to 40 ms for an ACK
             keep_queue_short(self.transport)
+        self._wire = cast("Transport", self.transport)
         self._wire.registerProducer(self, True)
         self._phase = Phase.OPEN
         self._listener.tunnelMade(self)
@@ -197,21 +190,29 @@ class TunnelProtocol(Sending):
         self._behind = behind
         try:
             # Consecutive data of one substream, as most bulk data is, is delivered in one call.
-            for channel, events in groupby(self.core.receive(data), _data_channel):
-                if channel != CONTROL_CHANNEL:
-                    self._dispatch_data(channel, cast("list[DataReceived]", list(events)))
+            run: list[DataReceived] = []
+            for event in self.core.receive(data):
+                if isinstance(event, DataReceived):
+                    if run and event.channel != run[0].channel:
+                        self._dispatch_data(run)
+                        run = []
+                    run.append(event)
                     continue
-                for event in cast("Iterable[Notice | Fault]", events):
-                    if self._phase.alive:  # else an event before it ended the tunnel
-                        self._dispatch(event)
+                if run:
+                    self._dispatch_data(run)
+                    run = []
+                if self._phase.alive:  # else an event before it ended the tunnel
+                    self._dispatch(event)
+            if run:
+                self._dispatch_data(run)
         finally:
             self._behind = None
         for call in behind:
             call()
 
-    def _dispatch_data(self, channel: int, run: list[DataReceived]) -> None:
+    def _dispatch_data(self, run: list[DataReceived]) -> None:
         # A handler of an event before may have released the substream.
-        substream = self._substreams.get(channel)
+        substream = self._substreams.get(run[0].channel)
         if substream is not None and self._phase.alive:
             substream.deliver_data(run)
 

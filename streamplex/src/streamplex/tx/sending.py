@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum, auto
+from enum import Enum
 from typing import Protocol as Interface
-from typing import cast
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
@@ -26,7 +25,7 @@ MIN_BATCH_BYTES = FAIR_TURN_BYTES
 """The same while the transport is slow: nothing can overtake bytes that were written to it."""
 
 
-class _Transport(Interface):
+class Transport(Interface):
     """The methods that every stream transport of Twisted has, TCP and TLS alike."""
 
     def write(self, data: bytes) -> None: ...
@@ -41,16 +40,16 @@ class _Transport(Interface):
 class Phase(Enum):
     """The states of a tunnel's transport, from connecting to lost."""
 
-    CONNECTING = auto()
-    OPEN = auto()
-    CLOSING = auto()  # queued bytes are still sent
-    CUT = auto()  # nothing is sent or received any more
-    LOST = auto()
+    CONNECTING = 0, False
+    OPEN = 1, True
+    CLOSING = 2, True  # queued bytes are still sent
+    CUT = 3, False  # nothing is sent or received any more
+    LOST = 4, False
 
-    @property
-    def alive(self) -> bool:
-        """Whether bytes are sent and received in this state."""
-        return self is Phase.OPEN or self is Phase.CLOSING
+    def __init__(self, number: int, alive: bool) -> None:
+        del number
+        self.alive = alive
+        """Whether bytes are sent and received. An attribute: it is read for each event."""
 
 
 class Sending(Protocol, ABC):
@@ -60,6 +59,7 @@ class Sending(Protocol, ABC):
     """
 
     held: HeldBytes
+    _wire: Transport  # the transport, with the methods that all of them have
 
     def __init__(self, core: TunnelCore) -> None:
         self.core = core
@@ -72,10 +72,6 @@ class Sending(Protocol, ABC):
     @abstractmethod
     def _peer_took(self) -> None:
         """The peer takes what is sent: it is alive."""
-
-    @property
-    def _wire(self) -> _Transport:
-        return cast("_Transport", self.transport)
 
     @property
     def substreams(self) -> Mapping[int, Substream]:
@@ -148,7 +144,7 @@ class Sending(Protocol, ABC):
             return  # a flush further up the stack continues until nothing is left
         self._flushing = True
         try:
-            while self._has_room() and self.core:
+            while not self._paused and self._phase.alive and self.core.scheduler:
                 batch = self.core.take(self._batch_bytes)
                 self._wire.write(b"".join(batch.pieces))
                 if not self._paused:
@@ -161,9 +157,6 @@ class Sending(Protocol, ABC):
             self._flushing = False
         if self._phase is Phase.CLOSING and not self.core.has_waiting:
             self._close()
-
-    def _has_room(self) -> bool:
-        return not self._paused and self._phase.alive
 
     def _close(self) -> None:
         self._phase = Phase.CUT

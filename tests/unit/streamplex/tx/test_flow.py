@@ -599,5 +599,5 @@ def test_a_feed_whose_producer_is_done_calls_it_no_more():
     feed = Feed(Lane(), None, True)
     feed.forget()
     feed.sent()
-    feed.written()
+    feed.written(1 << 20)
     feed.stop()
