@@ -105,18 +105,17 @@ class LocalEngine:
         self._departed(member, account, departed)
         self._left.get(account, set()).discard((member, device or ""))
         wanted = (member, account, device, own)
+        if account not in self._asked and not self._has_room(*wanted):
+            Deferred.fromCoroutine(self._ask(member, account))
         if account in self._asked:
             await self._turn(account)
-        elif not self._has_room(*wanted):
-            return await self._admit_when_asked(wanted)
         return self._decided(*wanted)
 
-    async def _admit_when_asked(self, wanted: tuple[str, str, str | None, int]) -> Admission:
-        member, account, _, _ = wanted
+    async def _ask(self, member: str, account: str) -> None:
+        """Ask the other members; then those that wait are answered, each before the next."""
         self._asked[account], self._left[account] = [], set()
         try:
             await self._ask_others(member, account)
-            return self._decided(*wanted)
         finally:
             for each in self._asked.pop(account):
                 each.callback(None)

@@ -9,6 +9,7 @@ from tessel_proxy.fleet import local, local_devices
 from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
     Confirmations,
+    CountAsked,
     Demand,
     DeviceMoved,
     TokensRevoked,
@@ -242,3 +243,18 @@ def test_an_admission_of_a_member_that_dies_meanwhile_is_refused(engine, clock):
     clock.advance(local.ASK_S)
     assert [each.granted for each in answers] == [False]
     assert now(engine.renew("c")) == ["c"]
+
+
+def test_an_admission_is_answered_before_its_device_moves_on_to_one_that_waited(engine, clock):
+    happened = []
+    engine.listen("a", lambda notice: happened.append(notice) if notice != CountAsked("kim") else None)
+    now(engine.renew("b"))
+    engine.listen("hung", lambda _notice: Deferred())
+    now(engine.exchange("hung", {"kim": Demand(2)}))
+    assert admit(engine, "hung", 2, device="d").granted
+    for member in "ab":
+        asked = Deferred.fromCoroutine(engine.admit(member, "kim", "e", 0, 3))
+        asked.addCallback(lambda answer, member=member: happened.append((member, answer.granted)))
+    now(engine.exchange("hung", {"kim": Demand(2)}))
+    clock.advance(local.ASK_S)
+    assert happened == [("a", True), DeviceMoved("kim", "e", "b"), ("b", True)]
