@@ -24,19 +24,13 @@ from tessel_proxy.fleet.engine import (
 from tessel_proxy.fleet.kept import Kept, NothingKept
 from tessel_proxy.fleet.local_days import LocalDays
 from tessel_proxy.fleet.local_devices import LocalDevices
+from tessel_proxy.fleet.local_guesses import LocalGuesses
+from tessel_proxy.fleet.local_places import LocalPlaces
 from tessel_proxy.fleet.telling import acted
-
-MAX_SOURCES: Final = 16_384
-"""Sources with wrong tokens to remember, as in limits/penalties.py. The oldest are dropped."""
-
-PLACES_PART: Final = 8
-"""One of so many free tunnels of an account is given in advance, to all members together. Before a
-tunnel is refused for them, the members are asked to give back those that they have not used."""
 
 ASK_S: Final = 0.25
 """Seconds in which they must answer: half of CALL_TIMEOUT_S, which the admission has in all."""
 
-LEAST_PLACES: Final = 2  # fewer are not given
 NOTHING: Final = Demand()
 
 
@@ -57,17 +51,16 @@ class LocalEngine:
     ) -> None:
         """`guessed` is called with a source and its level when a wrong token was counted."""
         self._clock = clock
-        self._guessed = guessed
         self.kept: Kept = NothingKept()
         self._members: dict[str, _Member] = {}
         self._holders: dict[str, set[str]] = {}  # members by account
         self._devices = LocalDevices()
-        self._places: dict[str, dict[str, int]] = {}  # given, by account and member
+        self._places = LocalPlaces()
         self._asked: dict[str, list[Deferred[None]]] = {}  # admissions that wait, by account
         self._left: dict[str, set[tuple[str, str]]] = {}  # since the members are asked
         self._limit = 0  # of an account's tunnels, as members name it
         self._days = LocalDays(clock)
-        self._wrong: dict[str, tuple[float, float]] = {}  # level, and when
+        self._guesses = LocalGuesses(clock, guessed)
 
     async def renew(self, member: str) -> Sequence[str]:
         """Return the names of all members; see Engine."""
@@ -138,10 +131,10 @@ class LocalEngine:
         self._put(member, account, _with_tunnels(self._demand(member, account), own))
         passed_on = device is not None and self._older(member, account, device) is not None
         open_now = self._totals(account).demand.tunnels - passed_on
-        return open_now + self._places_of_others(member, account) < self._limit
+        return open_now + self._places.of_others(member, account) < self._limit
 
     async def _ask_others(self, member: str, account: str) -> None:
-        holders = {*self._holders.get(account, ()), *self._places.get(account, ())} - {member}
+        holders = {*self._holders.get(account, ()), *self._places.members(account)} - {member}
         hearers = [each.hear for name in holders if (each := self._members.get(name))]
         asked = CountAsked(account)
         answers = [acted(hear, asked, self._clock, ASK_S) for hear in hearers if hear is not None]
@@ -181,16 +174,7 @@ class LocalEngine:
 
     async def wrong_tokens(self, source: str, more: int, allowance: int, refill_s: float) -> float:
         """Count wrong tokens from `source`; return how many count now. See Engine."""
-        now = self._clock.seconds()
-        level, at = self._wrong.pop(source, (0.0, now))
-        level = max(0.0, level - (now - at) * allowance / refill_s) + more
-        if level:
-            self._wrong[source] = (level, now)
-        if len(self._wrong) > MAX_SOURCES:
-            del self._wrong[next(iter(self._wrong))]
-        if more:
-            self._guessed(source, level)
-        return level
+        return self._guesses.count(source, more, allowance, refill_s)
 
     async def publish(self, notice: Notice) -> Confirmations:
         """Tell all members; see Engine. A member in the same process acts within this call."""
@@ -225,32 +209,22 @@ class LocalEngine:
             self._let_go(account, member)
 
     def _with_places(self, member: str, account: str) -> Totals:
-        """Return the totals of an account, with places for the member instead of those it had.
-
-        Near the limit there are none, so that the last tunnels are counted exactly.
-        """
+        """Return the totals of an account, with places for the member instead of those it had."""
         totals = self._totals(account)
-        given = self._places.get(account, {})
-        given.pop(member, None)
-        free = self._limit - totals.demand.tunnels - sum(given.values())
-        holds = account in self._member(member).demands
-        places = free // (PLACES_PART * len(self._members)) if holds else 0
-        if places < LEAST_PLACES:
+        self._places.take_back(member, account)
+        if account not in self._member(member).demands:
             return totals
-        self._places.setdefault(account, given)[member] = places
+        free = self._limit - totals.demand.tunnels
+        places = self._places.give(member, account, free, len(self._members))
         return Totals(totals.demand, totals.holders, places)
 
-    def _places_of_others(self, member: str, account: str) -> int:
-        given = self._places.get(account, {})
-        return sum(each for name, each in given.items() if name != member)
-
     def _let_go(self, account: str, member: str) -> None:
-        self._places.get(account, {}).pop(member, None)
+        self._places.take_back(member, account)
         holders = self._holders[account]
         holders.discard(member)
         if not holders:
             del self._holders[account]
-            self._places.pop(account, None)
+            self._places.forget_account(account)
             self._devices.forget_account(account)
 
     def _totals(self, account: str) -> Totals:

@@ -247,7 +247,9 @@ def test_an_admission_of_a_member_that_dies_meanwhile_is_refused(engine, clock):
 
 def test_an_admission_is_answered_before_its_device_moves_on_to_one_that_waited(engine, clock):
     happened = []
-    engine.listen("a", lambda notice: happened.append(notice) if notice != CountAsked("kim") else None)
+    engine.listen(
+        "a", lambda notice: happened.append(notice) if notice != CountAsked("kim") else None
+    )
     now(engine.renew("b"))
     engine.listen("hung", lambda _notice: Deferred())
     now(engine.exchange("hung", {"kim": Demand(2)}))

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -23,6 +21,8 @@ from tessel_proxy.fleet.joining import SharedGuesses
 from tessel_proxy.fleet.local import ASK_S, LocalEngine
 from tessel_proxy.fleet.local_days import LocalDays
 from tessel_proxy.fleet.local_devices import LocalDevices
+from tessel_proxy.fleet.local_guesses import LocalGuesses
+from tessel_proxy.fleet.local_places import LocalPlaces
 from tessel_proxy.fleet.member import Member
 from tessel_proxy.fleet.parts import STALE_S
 from tessel_proxy.fleet.standings import Standings
@@ -190,75 +190,6 @@ def test_far_from_the_limit_most_tunnels_open_without_a_call(clock):
         pass_time(clock, EXCHANGE_S)
     assert engine.asked == 1
     assert next(iter(engine.accounts())).demand.tunnels == 100
-
-
-class Tunnels:
-    """Tunnels of an account on some processes; a device that moves leaves its former one."""
-
-    def __init__(self, names, engine, clock, config):
-        self.processes = {name: Process(name, engine, clock, config) for name in names}
-        self._follow_moves()
-
-    def _follow_moves(self):
-        for process in self.processes.values():
-            process.member._hear = lambda notice, process=process: self._moved(process, notice)
-
-    @staticmethod
-    def _moved(process, notice):
-        if isinstance(notice, DeviceMoved) and ("kim", notice.device) in process.here:
-            process.close(device=notice.device)
-
-    def close(self, name, device):
-        process = self.processes[name]
-        if device is None:
-            unnamed = process.limits.usage("kim").tunnels - len(process.here)
-            if unnamed:
-                process.close()
-        elif ("kim", device) in process.here:
-            process.close(device=device)
-
-    @property
-    def open_now(self):
-        return sum(each.limits.usage("kim").tunnels for each in self.processes.values())
-
-    def elsewhere(self, name, device):
-        """Return whether another process has the device."""
-        return any(
-            ("kim", device) in each.here for key, each in self.processes.items() if key != name
-        )
-
-
-DEVICES = st.sampled_from([None, None, "till", "door", "shed"])
-LIMITS = st.sampled_from([6, 60])  # enough for places in advance, and not
-
-
-@settings(deadline=None)  # a busy machine is no fault
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("abc"), st.sampled_from(["open", "close", "time"]), DEVICES),
-        max_size=60,
-    ),
-    LIMITS,
-)
-def test_the_tunnels_of_an_account_never_exceed_the_limit(steps, limit):
-    clock = Clock()
-    config = replace(CONFIG, max_tunnels_per_account=limit)
-    tunnels = Tunnels("abc", LocalEngine(clock), clock, config)
-    for name, what, device in steps:
-        for number in range(limit // 3):  # many of the same kind reach the limit
-            named = device and f"{device}.{number}"
-            match what:
-                case "open":
-                    tunnels.processes[name].open(device=named)
-                case "close":
-                    tunnels.close(name, named)
-                case _:
-                    pass_time(clock, EXCHANGE_S)
-        assert tunnels.open_now <= limit
-    pass_time(clock, 3 * EXCHANGE_S)
-    while sum(each.open() for each in tunnels.processes.values()):
-        pass_time(clock, EXCHANGE_S)
-    assert tunnels.open_now == limit
 
 
 def test_a_device_that_moves_is_told_to_the_process_that_had_it(two):
@@ -504,31 +435,6 @@ def test_the_end_of_a_tunnel_near_the_limit_is_reported_at_once(two, engine, clo
     assert now(engine.exchange("b", {"kim": Demand()}))["kim"].demand.tunnels == 6
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("ab"), st.sampled_from(["open", "close", "wait"]), DEVICES),
-        max_size=60,
-    ),
-    LIMITS,
-)
-def test_a_tunnel_is_refused_exactly_at_the_limit(steps, limit):
-    clock = Clock()
-    config = replace(CONFIG, max_tunnels_per_account=limit)
-    tunnels = Tunnels("ab", LocalEngine(clock), clock, config)
-    for _ in range(limit - 5):
-        tunnels.processes["a"].open()
-    for name, step, device in steps:
-        process = tunnels.processes[name]
-        if step == "wait":
-            clock.advance(EXCHANGE_S)
-        elif step == "close":
-            tunnels.close(name, device)
-        else:
-            takes_over = ("kim", device) in process.here or tunnels.elsewhere(name, device)
-            may_open = takes_over or tunnels.open_now < limit
-            assert process.open(device=device) is may_open
-
-
 # --- nothing grows
 
 
@@ -550,6 +456,17 @@ def test_ten_thousand_accounts_that_come_and_go_leave_nothing_behind(clock):
     assert max(len(each.limits.by_account) for each in (a, b)) <= SWEEP_AT
 
 
+OWNED = (
+    DeviceNews,
+    GatheredAccounts,
+    LocalDays,
+    LocalDevices,
+    LocalGuesses,
+    LocalPlaces,
+    Standings,
+)
+
+
 def _sizes(owner):
     """Return how many entries the collections of an object have."""
     found = vars(owner).values()
@@ -560,6 +477,6 @@ def _size(value):
     if isinstance(value, dict | set | list):
         inside = value.values() if isinstance(value, dict) else value
         return len(value) + sum(_size(each) for each in inside)
-    if isinstance(value, DeviceNews | GatheredAccounts | LocalDays | LocalDevices | Standings):
+    if isinstance(value, OWNED):
         return _sizes(value)
     return 0
