@@ -11,6 +11,7 @@ from tessel_proxy.auth.interface import (
     Account,
     Authenticator,
     AuthMisconfiguredError,
+    AuthOverloadedError,
     AuthUnavailableError,
     Refused,
 )
@@ -18,12 +19,14 @@ from tessel_proxy.auth.local import FileAuthenticator, HardcodedAuthenticator
 from tessel_proxy.auth.oauth import OAuthAuthenticator
 from tessel_proxy.auth.plugin import PluginAuthenticator
 from tessel_proxy.auth.recheck import Recheck, TokenLoss
+from tessel_proxy.auth.recheck_queue import RecheckQueue
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
 from tessel_proxy.auth.wrappers import AuthResult, ReportingAuthenticator, ResultListener
 
 __all__ = [
     "Account",
     "AuthMisconfiguredError",
+    "AuthOverloadedError",
     "AuthResult",
     "AuthUnavailableError",
     "Authenticator",
@@ -36,6 +39,7 @@ __all__ = [
     "OAuthAuthenticator",
     "PluginAuthenticator",
     "Recheck",
+    "RecheckQueue",
     "Refused",
     "ReportingAuthenticator",
     "ResultListener",

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from tessel_proxy.auth.interface import Account
 from tessel_proxy.auth.scrypt import SALT_BYTES, HashParameters, hash_text, parsed_hash
@@ -39,6 +39,10 @@ class TokenLine:
     hashed: bytes
 
 
+Hashes: TypeAlias = Mapping[HashParameters, bytes]
+"""The hashes of one token, by the parameters of the hash."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """Holds the accounts of AUTH_FILE, by hash parameters and then by the token's hash."""
@@ -47,25 +51,42 @@ class Accounts:
         default_factory=lambda: MappingProxyType({})
     )
 
-    def find(self, token: str) -> TokenLine | None:
-        """Return the line that has the hash of `token`, or None.
+    def hashes(self, token: str, known: Hashes) -> Hashes:
+        """Return the hashes of `token` with each set of hash parameters in the file.
 
-        Blocks the thread: it computes one scrypt hash for each set of hash parameters in the file.
+        Blocks the thread: it computes those that are not `known`, until one is in the file.
         """
-        for recipe, owners in self.by_recipe.items():
-            hashed = recipe.hash(token)
+        hashes = {recipe: each for recipe, each in known.items() if recipe in self.by_recipe}
+        for recipe in self.by_recipe:
+            if self.line_of(hashes) is not None:
+                break
+            if recipe not in hashes:
+                hashes[recipe] = recipe.hash(token)
+        return hashes
+
+    def can_decide(self, hashes: Hashes) -> bool:
+        """Return whether these hashes of a token are enough to tell whether it is in the file."""
+        return self.line_of(hashes) is not None or self.by_recipe.keys() <= hashes.keys()
+
+    def line_of(self, hashes: Hashes) -> TokenLine | None:
+        """Return the line that has one of these hashes, or None."""
+        for recipe, hashed in hashes.items():
             # The time of a dictionary look-up reveals nothing: it depends on the hash alone.
-            if hashed in owners:
-                return TokenLine(owners[hashed], recipe, hashed)
+            owner = self.by_recipe.get(recipe, {}).get(hashed)
+            if owner is not None:
+                return TokenLine(owner, recipe, hashed)
         return None
+
+    def find(self, token: str) -> TokenLine | None:
+        """Return the line that has the hash of `token`, or None. Blocks, as `hashes` does."""
+        return self.line_of(self.hashes(token, {}))
 
     def again(self, line: TokenLine) -> TokenLine | None:
         """Return the line of this file with the same hash and parameters as `line`, or None.
 
         Used after a reload, with a line of the earlier file. Computes no hash.
         """
-        owner = self.by_recipe.get(line.recipe, {}).get(line.hashed)
-        return None if owner is None else TokenLine(owner, line.recipe, line.hashed)
+        return self.line_of({line.recipe: line.hashed})
 
     def __len__(self) -> int:
         return sum(map(len, self.by_recipe.values()))

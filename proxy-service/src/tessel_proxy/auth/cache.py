@@ -100,6 +100,7 @@ class CachingAuthenticator:
         Accepted tokens keep their grace period, in case the other authenticator cannot be asked.
         """
         self._doubted_at = self._clock.seconds()
+        self._checks = SingleFlight()  # nobody joins a check that began before
 
     def _fresh(self, key: bytes) -> Account | Refused | None:
         after = max(self._clock.seconds() - self._times.fresh_s, self._doubted_at)
@@ -116,10 +117,15 @@ class CachingAuthenticator:
 
     def _ask(self, key: bytes, token: str) -> Deferred[Account | Refused]:
         return self._other.check(token).addCallbacks(
-            self._keep, self._use_stale, callbackArgs=(key,), errbackArgs=(key,)
+            self._keep,
+            self._use_stale,
+            callbackArgs=(key, self._clock.seconds()),
+            errbackArgs=(key,),
         )
 
-    def _keep(self, answer: Account | Refused, key: bytes) -> Account | Refused:
+    def _keep(self, answer: Account | Refused, key: bytes, began: float) -> Account | Refused:
+        if began < self._doubted_at:
+            return answer  # it may be from before the token was revoked
         now = self._clock.seconds()
         match answer:
             case Account():

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
-from tessel_proxy.auth.interface import AuthUnavailableError
+from tessel_proxy.auth.interface import AuthOverloadedError
 from tessel_service_kit.threads import forget_unstarted
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class RunInThread(Protocol):
 def reactor_threads(reactor: IReactorThreads) -> RunInThread:
     """Return a RunInThread that uses the reactor's thread pool.
 
-    Its Deferred fails with AuthUnavailableError if no thread can be started.
+    Its Deferred fails with AuthOverloadedError if no thread can be started.
     """
 
     def run(work: Callable[[], T]) -> Deferred[T]:
@@ -42,7 +42,7 @@ def reactor_threads(reactor: IReactorThreads) -> RunInThread:
             return deferToThreadPool(reactor, pool, work)
         except RuntimeError as error:  # "can't start new thread", raised before there is a Deferred
             forget_unstarted(pool)
-            return fail(AuthUnavailableError(f"a token cannot be hashed: {error}"))
+            return fail(AuthOverloadedError(f"a token cannot be hashed: {error}"))
 
     return run
 
@@ -57,11 +57,11 @@ class HashingQueue:
     def run(self, work: Callable[[], T]) -> Deferred[T]:
         """Call `work` in a thread when its turn has come, and return a Deferred with the result.
 
-        Fails with AuthUnavailableError at once if MAX_WAITING computations wait already. May be
+        Fails with AuthOverloadedError at once if MAX_WAITING computations wait already. May be
         cancelled: a computation that runs already continues, and keeps its place until it ends.
         """
         if len(self._turns.waiting) >= MAX_WAITING:
-            return fail(AuthUnavailableError("too many tokens wait to be hashed"))
+            return fail(AuthOverloadedError("too many tokens wait to be hashed"))
         return self._turns.acquire().addCallback(lambda _turn: self._start(work))
 
     def _start(self, work: Callable[[], T]) -> Deferred[T]:

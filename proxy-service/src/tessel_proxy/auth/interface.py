@@ -48,6 +48,13 @@ class AuthUnavailableError(Exception):
     """
 
 
+class AuthOverloadedError(AuthUnavailableError):
+    """This proxy itself is too busy to check the token. A retry may succeed soon.
+
+    It is no reason to end a tunnel whose token was accepted before.
+    """
+
+
 class AuthMisconfiguredError(AuthUnavailableError):
     """The token cannot be checked until the operator of this proxy corrects its settings."""
 

@@ -10,11 +10,17 @@ from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
-from tessel_proxy.auth.account_file import Accounts, TokenLine, load_accounts
+from tessel_proxy.auth.account_file import Accounts, Hashes, TokenLine, load_accounts
 from tessel_proxy.auth.attempts import within
 from tessel_proxy.auth.hashing import HashingQueue
-from tessel_proxy.auth.interface import Account, Refused
+from tessel_proxy.auth.interface import (
+    Account,
+    AuthOverloadedError,
+    AuthUnavailableError,
+    Refused,
+)
 from tessel_proxy.auth.token_memory import BoundedMemory, Digest, SingleFlight
 from tessel_proxy.files.reloadable import stamps_of
 from tessel_service_kit.texts import MAX_TOKEN_CHARACTERS
@@ -49,15 +55,16 @@ class HardcodedAuthenticator:
         return succeed(ACCOUNT if any(matches) else Refused())
 
 
-MAX_REFUSED: Final = 10_000  # wrong tokens to remember; others are hashed again
+MAX_REFUSED: Final = 10_000
+"""Tokens to remember that are not in the file, 0.5 KiB each. Others are hashed again."""
 
 
 class FileAuthenticator:
     """Accepts the tokens whose hashes are in AUTH_FILE.
 
-    A token that was accepted is not hashed again while its line is in the file. Guesses of wrong
-    tokens therefore do not delay known devices, and after a reload known devices do not all wait
-    for a computation.
+    A token is hashed once for each salt in the file: the hashes of the last wrong tokens are
+    remembered, too, because another authenticator may accept these. So guesses of wrong tokens do
+    not delay known devices, and after a reload they do not all wait for a computation.
     """
 
     name: Final = "AUTH_FILE"
@@ -78,6 +85,7 @@ class FileAuthenticator:
         self._digest = digest
         self._checks: SingleFlight[Account | Refused] = SingleFlight()
         self._accepted: dict[bytes, TokenLine] = {}  # never more than the file has lines
+        self._refused: BoundedMemory[Hashes] = BoundedMemory(MAX_REFUSED)
         self.withdrawn: set[str] = set()  # as in HardcodedAuthenticator, of tokens that were used
         self.reload()
 
@@ -106,38 +114,49 @@ class FileAuthenticator:
         self.withdrawn |= {
             line.account.name for key, line in self._accepted.items() if again[key] != line
         }
+        for key, line in self._accepted.items():
+            if again[key] is None:
+                self._refused.put(key, {line.recipe: line.hashed})
         self._accepted = {key: line for key, line in again.items() if line}
-        self._refused: BoundedMemory[Refused] = BoundedMemory(
-            MAX_REFUSED
-        )  # a line may have come for any
 
     def check(self, token: str) -> Deferred[Account | Refused]:
         """Return a Deferred with the account of `token`, or Refused.
 
-        Fails with AuthUnavailableError if the hash takes longer than the timeout, or too many
-        tokens wait to be hashed.
+        Fails with AuthOverloadedError if the hash takes longer than the timeout, or too many tokens
+        wait to be hashed.
         """
         if len(token) > MAX_TOKEN_CHARACTERS:
             return succeed(Refused())
         key = self._digest(token)
         line = self._accepted.get(key)
-        known = line.account if line else self._refused.get(key)
-        if known is not None:
-            return succeed(known)
+        if line is not None:
+            return succeed(line.account)
+        hashes = self._refused.get(key)
+        if hashes is not None and self._accounts.can_decide(hashes):
+            return succeed(self._decided(key, hashes))
         return self._checks.join(key, partial(self._ask, key, token))
 
     def _ask(self, key: bytes, token: str) -> Deferred[Account | Refused]:
-        return within(self._timeout_s, self._clock, self._find(key, token))
+        asked = within(self._timeout_s, self._clock, self._find(key, token))
+        return asked.addErrback(_is_overload)
 
     async def _find(self, key: bytes, token: str) -> Account | Refused:
-        accounts = self._accounts
-        line = await self._hashing.run(partial(accounts.find, token))
-        if accounts is not self._accounts:  # the file was read again while the token was hashed
-            line = line and self._accounts.again(line)
-            if line is None:
-                return await self._find(key, token)
+        hashes = self._refused.get(key) or {}
+        while not self._accounts.can_decide(hashes):  # again if the file was read meanwhile
+            hashes = await self._hashing.run(partial(self._accounts.hashes, token, hashes))
+        return self._decided(key, hashes)
+
+    def _decided(self, key: bytes, hashes: Hashes) -> Account | Refused:
+        line = self._accounts.line_of(hashes)
         if line is None:
-            self._refused.put(key, Refused())
+            self._refused.put(key, hashes)
             return Refused()
+        self._refused.drop(key)
         self._accepted[key] = line
         return line.account
+
+
+def _is_overload(failure: Failure) -> Failure:
+    """Return the failure of a check in this process: nobody else was asked who could be down."""
+    failure.trap(AuthUnavailableError)
+    return Failure(AuthOverloadedError(failure.getErrorMessage()))

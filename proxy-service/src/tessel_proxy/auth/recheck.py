@@ -15,11 +15,21 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from tessel_proxy.auth.interface import Account, Authenticator, AuthUnavailableError, Refused
+from tessel_proxy.auth.interface import (
+    Account,
+    Authenticator,
+    AuthOverloadedError,
+    AuthUnavailableError,
+    Refused,
+)
 
 SHORTEST: Final = 0.8
 """Shortest pause between two checks, as a part of AUTH_RECHECK_S. The pause is random, so that
 tunnels that connected together after a restart are not checked together ever after."""
+
+
+BUSY_PAUSE_S: Final = 1.0
+"""Longest pause before the next check, if this proxy was too busy for one. It is random as well."""
 
 
 class TokenLoss(Enum):
@@ -33,11 +43,15 @@ class TokenLoss(Enum):
 class Recheck:
     """Checks the token of one tunnel again every `every_s` seconds or a little sooner (0: never).
 
-    `ended` is called when the token is refused, belongs to another account, or cannot be checked.
+    `authenticator` checks it at intervals, and `first` if it must be checked now.
+
+    `ended` is called when the token is refused, belongs to another account, or cannot be checked;
+    not if this proxy is too busy: then it is checked soon again.
     `broken` is called if the authenticator raises an error that it should not.
     """
 
     authenticator: Authenticator
+    first: Authenticator
     clock: IReactorTime
     every_s: float  # 0: never
     jitter: Callable[[], float]
@@ -47,6 +61,7 @@ class Recheck:
     broken: Callable[[Failure], None]
     _next: IDelayedCall | None = None
     _asking: Deferred[None] | None = None
+    _doubted: Authenticator | None = None  # to be asked after the check in progress
 
     def start(self) -> None:
         """Schedule the next check, and after each success another one.
@@ -54,16 +69,27 @@ class Recheck:
         Checks go on until `stop` is called, or until `ended` or `broken` was called.
         """
         if self.every_s:
-            pause_s = self.every_s * (SHORTEST + (1 - SHORTEST) * self.jitter())
-            self._next = self.clock.callLater(pause_s, self._ask)
+            self._later(self.every_s * (SHORTEST + (1 - SHORTEST) * self.jitter()))
 
     def now(self) -> None:
-        """Check at once, in place of the next check; a check in progress is left to end."""
+        """Check at once, in place of the next check.
+
+        A check in progress is left to end, and another one follows: the answer to the former may
+        be from before the token was revoked.
+        """
+        self._again(self.first)
+
+    def in_turn(self) -> None:
+        """As `now`, but after other tokens that wait to be checked."""
+        self._again(self.authenticator)
+
+    def _again(self, authenticator: Authenticator) -> None:
         if self._asking is not None and not self._asking.called:
+            self._doubted = authenticator
             return
         if self._next is not None and self._next.active():
             self._next.cancel()
-        self._ask()
+        self._ask(authenticator)
 
     def stop(self) -> None:
         """Stop checking, and cancel a check that is in progress."""
@@ -72,19 +98,28 @@ class Recheck:
         if self._asking is not None:
             self._asking.cancel()
 
-    def _ask(self) -> None:
-        checked = self.authenticator.check(self.token)
+    def _later(self, pause_s: float) -> None:
+        self._next = self.clock.callLater(pause_s, self._ask, self.authenticator)
+
+    def _ask(self, authenticator: Authenticator) -> None:
+        self._doubted = None
+        checked = authenticator.check(self.token)
         self._asking = checked.addCallbacks(self._answered, self._not_answered)
         self._asking.addErrback(self.broken)
 
     def _answered(self, answer: Account | Refused) -> None:
-        if answer == self.account:
-            self.start()
-        else:
+        if answer != self.account:
             self.ended(TokenLoss.REVOKED)
+        elif self._doubted is not None:
+            self._ask(self._doubted)
+        else:
+            self.start()
 
     def _not_answered(self, failure: Failure) -> None:
         if failure.check(CancelledError):
             return  # by `stop`
         failure.trap(AuthUnavailableError)
-        self.ended(TokenLoss.UNCONFIRMED)
+        if failure.check(AuthOverloadedError):
+            self._later(BUSY_PAUSE_S * (SHORTEST + (1 - SHORTEST) * self.jitter()))
+        else:
+            self.ended(TokenLoss.UNCONFIRMED)

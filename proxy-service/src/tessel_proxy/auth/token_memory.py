@@ -105,6 +105,10 @@ class SingleFlight(Generic[T]):
         question.follow(ask())
         return answer
 
+    def close(self, key: bytes) -> None:
+        """Let no more callers join the running call for `key`: the next one makes a new call."""
+        self._questions.pop(key, None)
+
     def _over(self, key: bytes, question: _Question[T]) -> None:
         if self._questions.get(key) is question:  # and not a newer one
             del self._questions[key]

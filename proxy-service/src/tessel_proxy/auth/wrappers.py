@@ -13,6 +13,7 @@ from tessel_proxy.auth.interface import (
     Account,
     Authenticator,
     AuthMisconfiguredError,
+    AuthOverloadedError,
     AuthUnavailableError,
     Refused,
 )
@@ -100,7 +101,8 @@ class AuthenticatorChain:
     """Asks several authenticators in turn, until one accepts the token.
 
     The token is refused if all refuse it. The check fails with AuthUnavailableError if none accepts
-    the token and at least one could not check it.
+    the token and at least one could not check it: with AuthOverloadedError if one was too busy,
+    since that one may accept the token soon.
     """
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:
@@ -116,7 +118,7 @@ class AuthenticatorChain:
             try:
                 answer = await each.check(token)
             except AuthUnavailableError as error:
-                silent = error
+                silent = silent if isinstance(silent, AuthOverloadedError) else error
                 continue
             if isinstance(answer, Account):
                 return answer

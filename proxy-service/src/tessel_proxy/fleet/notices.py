@@ -67,10 +67,14 @@ class NoticeActions:
         return fail(NotActedError(f"cannot be read: {', '.join(faulty)}")) if faulty else None
 
     def check_tokens(self, account: str | None) -> None:
-        """Check the tokens of an account's open tunnels now; None: of all tunnels."""
+        """Check the tokens of an account's open tunnels now; None: of all tunnels, in turn."""
         for tunnel in list(self._tunnels.all):
             owner = tunnel.owner
-            if owner is not None and account in (None, owner.account):
+            if owner is None:
+                continue
+            if account is None:
+                tunnel.check_in_turn()
+            elif account == owner.account:
                 tunnel.check_again()
 
     def _end(self, command: TunnelsEnded) -> None:

@@ -70,7 +70,8 @@ class AuthenticatedTunnel:
         if features.PING in self._hello.common and config.ping_interval_s:
             self._tunnel.keep_alive(config.ping_interval_s, config.ping_timeout_s)
         self._recheck = Recheck(
-            authenticator=self._shared.authenticator,
+            authenticator=self._shared.rechecks,
+            first=self._shared.first_rechecks,
             clock=self._shared.clock,
             every_s=config.auth_recheck_s,
             jitter=self._shared.jitter,
@@ -111,6 +112,11 @@ class AuthenticatedTunnel:
         """Check the token now."""
         if self._recheck is not None:
             self._recheck.now()
+
+    def check_in_turn(self) -> None:
+        """Check the token soon, after those of other tunnels that wait."""
+        if self._recheck is not None:
+            self._recheck.in_turn()
 
     def stop(self) -> None:
         """Stop checking the token; the tunnel itself stays open."""

@@ -197,6 +197,11 @@ class Session:
         if self._authenticated is not None and self._state is SessionState.OPEN:
             self._authenticated.check_again()
 
+    def check_in_turn(self) -> None:
+        """Check the token after those of other tunnels that wait, if the tunnel is open."""
+        if self._authenticated is not None and self._state is SessionState.OPEN:
+            self._authenticated.check_in_turn()
+
     @property
     def peer(self) -> str:
         """The device's address, as HOST:PORT."""

@@ -11,7 +11,7 @@ from typing import Protocol as Interface
 from twisted.internet.interfaces import IReactorTime
 
 from streamplex.conversation import Refused
-from tessel_proxy.auth import Authenticator
+from tessel_proxy.auth import Authenticator, RecheckQueue
 from tessel_proxy.auth.checking import Guesses
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
 from tessel_proxy.limits.accounts import AccountLimits
@@ -39,6 +39,7 @@ class OpenTunnel(Interface):
     def replace(self, newer: TunnelRecord) -> None: ...
     def move_away(self, member: str) -> None: ...
     def check_again(self) -> None: ...
+    def check_in_turn(self) -> None: ...
     def dismiss(self, said: Refused, outcome: TunnelOutcome) -> None: ...
     @property
     def peer(self) -> str: ...
@@ -131,3 +132,11 @@ class SharedState:
     guesses: Guesses | None = None  # as `places`
     refusals: OperatorsRefusals = field(default_factory=NobodyRefused)
     invitations: Invites = field(default_factory=NoInvitations)
+    rechecks: RecheckQueue = field(init=False)  # of tokens of open tunnels
+    first_rechecks: RecheckQueue = field(init=False)  # of those that the operator names
+
+    def __post_init__(self) -> None:
+        for name in ("rechecks", "first_rechecks"):
+            object.__setattr__(
+                self, name, RecheckQueue(self.authenticator, self.digest, self.clock)
+            )

@@ -14,6 +14,7 @@ from twisted.python.threadpool import ThreadPool
 
 from tessel_proxy.auth import (
     Account,
+    AuthOverloadedError,
     AuthUnavailableError,
     FileAuthenticator,
     HardcodedAuthenticator,
@@ -189,7 +190,7 @@ def test_past_so_many_that_wait_there_is_no_answer_now():
     for _ in range(AT_ONCE + MAX_WAITING):
         hashing.run(int)
     hashing.run(int).addErrback(lambda failure: got.append(failure.value))
-    assert isinstance(got[0], AuthUnavailableError)
+    assert isinstance(got[0], AuthOverloadedError)
 
 
 def test_cancelled_it_waits_no_more_but_the_thread_keeps_its_turn():
@@ -237,7 +238,7 @@ def test_where_no_thread_can_be_had_there_is_no_answer_now_and_no_turn_is_lost()
     hashing = HashingQueue(reactor_threads(short))
     for _ in range(2 * AT_ONCE):
         hashing.run(int).addErrback(lambda failure: got.append(failure.value))
-    assert [type(each) for each in got] == [AuthUnavailableError] * 2 * AT_ONCE
+    assert [type(each) for each in got] == [AuthOverloadedError] * 2 * AT_ONCE
     assert "can't start new thread" in str(got[0])
     short.pool.stop()  # which joins those that were started, and no others
 
@@ -278,7 +279,7 @@ def test_a_token_in_the_file_is_its_accounts_and_any_other_is_wrong(tmp_path):
         assert filed.ask(wrong) == Refused()
 
 
-def test_a_token_is_hashed_once_until_the_file_is_read_again(tmp_path):
+def test_a_token_is_hashed_once_for_each_salt_also_if_the_file_is_read_again(tmp_path):
     filed = Filed(tmp_path, line("kim", "right"))
     for _ in range(3):
         filed.ask("right")
@@ -287,6 +288,10 @@ def test_a_token_is_hashed_once_until_the_file_is_read_again(tmp_path):
     filed.write(line("kim", "wrong"))
     filed.by_file.reload()
     assert (filed.ask("right"), filed.ask("wrong")) == (Refused(), Account("kim"))
+    assert filed.hashed == 2
+    filed.write(line("kim", "right", salt=b"another salt, 16"))
+    filed.by_file.reload()
+    assert (filed.ask("right"), filed.ask("wrong")) == (Account("kim"), Refused())
     assert filed.hashed == 4
 
 
@@ -351,7 +356,7 @@ def test_a_line_that_goes_while_its_token_is_hashed_lets_nobody_in(tmp_path):
     threads, got = Threads(), []
     filed = Filed(tmp_path, line("kim", "right"), threads=threads)
     filed.by_file.check("right").addCallback(got.append)
-    filed.write("")
+    filed.write(line("lee", "another", salt=b"another salt, 16"))
     filed.by_file.reload()
     filed.by_file.check("right").addCallback(got.append)
     threads.work()
@@ -362,7 +367,7 @@ def test_a_line_that_goes_while_its_token_is_hashed_lets_nobody_in(tmp_path):
 
 def test_a_line_that_comes_while_its_token_is_hashed_lets_its_owner_in(tmp_path):
     threads, got = Threads(), []
-    filed = Filed(tmp_path, threads=threads)
+    filed = Filed(tmp_path, line("lee", "another", salt=b"another salt, 16"), threads=threads)
     filed.by_file.check("new").addCallback(got.append)
     filed.write(line("kim", "new"))
     filed.by_file.reload()

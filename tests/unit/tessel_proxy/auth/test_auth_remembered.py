@@ -268,3 +268,15 @@ def test_who_comes_after_one_that_knows_is_not_asked():
     later = Says()
     AuthenticatorChain([Says(KIM), later]).check("token")
     assert not later.asked
+
+
+def test_a_check_that_began_before_a_doubt_is_neither_joined_nor_remembered():
+    memory = Memory(Deferred())
+    before = memory.service.answer
+    memory.ask()
+    memory.clock.advance(1)
+    memory.remembered.doubt()
+    memory.service.answer = Refused()
+    assert memory.ask() == Refused()
+    before.callback(KIM)
+    assert memory.ask() == Refused()

@@ -18,6 +18,7 @@ class Rechecked:
             authenticator=self.says,
             clock=self.clock,
             every_s=every_s,
+            first=self.says,
             jitter=lambda: jitter,
             token="S3CRET",
             account=KIM,

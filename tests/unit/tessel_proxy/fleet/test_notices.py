@@ -30,6 +30,9 @@ class Tunnel:
     def check_again(self):
         self.said.append("checked")
 
+    def check_in_turn(self):
+        self.said.append("checked in turn")
+
     def dismiss(self, said, outcome):
         self.said.append((said.reason.value, said.message, outcome.value))
 
