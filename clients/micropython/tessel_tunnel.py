@@ -190,7 +190,7 @@ class Socket(io.IOBase):
     def abort(self):
         """Reset the target: what was sent must not look whole."""
         if self._link is not None and not self._flags & _FIN:
-            self._link.say(self._number, '{"event":"error","message":"aborted"}')
+            self._link.say(self._number, b'{"event":"error","message":"aborted"}')
         self._held = 0
         self.close()
 
@@ -283,8 +283,10 @@ class Socket(io.IOBase):
         self._at = (self._at + count) % self._size
         self._held -= count
         self._taken += count
-        if self._taken * 2 >= self._size and self._link is not None:
-            self._link.pay(True)
+        link = self._link
+        if self._taken * 2 >= self._size and link is not None:
+            link._owing |= self._owed(link)
+            link.flush()
 
     # Writing.
 
@@ -388,17 +390,17 @@ class Socket(io.IOBase):
         number = self._number
         if link.credit and not self._flags & _DONE:
             if self._flags & (_RST | _RST_SENT) == _RST:
-                if not link.say(number, '{"event":"reset"}'):
+                if not link.say(number, b'{"event":"reset"}'):
                     return True
                 self._flags |= _RST_SENT
             due = self._taken
             if due * 2 >= self._size and not self._flags & (_ENDED | _CLOSED):
-                if not link.say(number, '{"event":"credit","bytes":%d}' % due):
+                if not link.say(number, b'{"event":"credit","bytes":%d}' % due):
                     return True
                 self._taken = 0
                 self._granted += due
         if self._flags & (_FIN | _FIN_SENT) == _FIN:
-            if not link.say(number, '{"event":"end"}'):
+            if not link.say(number, b'{"event":"end"}'):
                 return True
             self._flags |= _FIN_SENT
         if self._flags & _DONE:
@@ -410,7 +412,7 @@ class Socket(io.IOBase):
 class _Link:
     """One connection to the proxy: frames in, frames out. Its buffers never grow."""
 
-    def __init__(self, tunnel, secured):
+    def __init__(self, tunnel, secured, hello):
         self._tunnel = tunnel
         self.secured = secured
         self.sockets = {}
@@ -419,7 +421,7 @@ class _Link:
         self._peer_window = _NO_LIMIT
         self.since = self._heard = ticks_ms()
         self._pinged = None  # since when a pong is due
-        self._pong = None  # the id that is due
+        self._pong = None  # the message that is due
         self._owing = False
         self._next = 2
         self._top = 0  # the largest number used
@@ -429,8 +431,9 @@ class _Link:
         self._at = self._end = 0
         self._left = 0  # bytes left of the message that is under way
         self._to = None  # the socket that gets them
-        self._out = bytearray(max(_OUT_MIN, size) + _HEADER)
+        self._out = bytearray(max(_OUT_MIN, size, len(hello)) + _HEADER)
         self._sent = self._try = self._filled = 0
+        self.say(0, hello)
 
     # Out: `_out` holds [sent | being tried | not tried yet | room].
 
@@ -446,8 +449,7 @@ class _Link:
         self._out[at:end] = payload
 
     def say(self, channel, text):
-        """Queue a JSON message; False if there is no room now."""
-        text = text.encode()
+        """Queue a JSON message, as bytes; False if there is no room now."""
         if self.room() < len(text):
             return False
         self.frame(channel, _JSON, text)
@@ -470,7 +472,7 @@ class _Link:
 
     def pay(self, owing=False):
         """Send what is due, as far as there is room."""
-        if self._pong is not None and self.say(0, '{"type":"pong","id":%s}' % self._pong):
+        if self._pong is not None and self.say(0, self._pong):
             self._pong = None
         if owing or self._owing:
             self._owing = False
@@ -486,7 +488,8 @@ class _Link:
         """Ask the proxy for a socket's target; False if there is no room or number now."""
         host, port = socket._target[0], socket._target[1]
         asked = '{"event":"custom","emitArgs":["_pls_connect",%d,%s]}' % (port, json.dumps(host))
-        if self.room() < len(asked.encode()) + 60:
+        asked = asked.encode()
+        if self.room() < len(asked) + 60:
             return False
         number = self._next  # the next that is free: the one unused for longest
         while number in self.sockets or number > _LAST:
@@ -501,7 +504,7 @@ class _Link:
         self._top = max(self._top, number)
         self.sockets[number] = socket
         kind = "tls" if socket._flags & _TLS else "net"
-        self.say(0, '{"type":"stream","sock":%d,"name":"%s"}' % (number, kind))
+        self.say(0, b'{"type":"stream","sock":%d,"name":"%s"}' % (number, kind))
         self.say(number, asked)
         socket._number = number
         socket._link = self
@@ -555,22 +558,22 @@ class _Link:
                 return
             count = (data[at] << 8 | data[at + 1]) - 3
             if count < 0:
-                raise ValueError("a short frame")
+                raise ValueError("a bad frame")
             if there < _HEADER:
                 return
             channel = data[at + 2] << 8 | data[at + 3]
             kind = data[at + 4]
             socket = self.sockets.get(channel)
             if socket is None and channel > self._top and not channel & 1:
-                raise ValueError("an unknown substream")
+                raise ValueError("a bad frame")
             at += _HEADER
             if kind == _DATA:
                 if not channel:
-                    raise ValueError("data on the control channel")
+                    raise ValueError("a bad frame")
                 if socket is not None:
                     self._check(socket, count)
             elif kind != _JSON:
-                raise ValueError("an unknown type")
+                raise ValueError("a bad frame")
             elif count > len(data) - _HEADER:
                 socket = None  # no message that this client needs is as long
             elif self._end - at < count:
@@ -586,10 +589,10 @@ class _Link:
     def _check(self, socket, count):
         """Check a data message."""
         if socket._flags & _ENDED:
-            raise ValueError("data after the end")
+            raise ValueError("a bad frame")
         if self.credit:
             if not 0 < count <= socket._granted:
-                raise ValueError("%d bytes; allowed: %d" % (count, socket._granted))
+                raise ValueError("a bad frame")
             socket._granted -= count
         if socket._flags & _CLOSED:
             socket._flags |= _RST
@@ -598,7 +601,7 @@ class _Link:
     def _said(self, channel, socket, text):
         # the parser would also take "[1 2]" and "{"
         if len(text) < 2 or text[0] != 123 or text[-1] != 125:
-            raise ValueError("no JSON object")
+            raise ValueError("bad JSON")
         said = json.loads(text)
         if channel:
             if socket is not None:
@@ -611,12 +614,12 @@ class _Link:
         elif kind == "ping" and self._ping:
             asked = said.get("id")
             if type(asked) is not int and (type(asked) is not str or len(asked) > 64):
-                raise ValueError("a ping without an id")
-            self._pong = json.dumps(asked)
+                raise ValueError(said)
+            self._pong = ('{"type":"pong","id":%s}' % json.dumps(asked)).encode()
         elif kind == "goaway" and self.open:
             after = said.get("after_ms")
             if type(after) is not int or not 0 <= after <= _CREDIT_MAX:
-                raise ValueError("a goaway without a time")
+                raise ValueError(said)
             self.going = True
             if self._tunnel._link is self:
                 self._tunnel._link = None
@@ -626,12 +629,12 @@ class _Link:
         event = said.get("event")
         if event == "end":
             if socket._flags & _ENDED:
-                raise ValueError("a second end")
+                raise ValueError(said)
             socket._flags |= _ENDED
         elif event == "custom":
             args = said.get("emitArgs")
             if not isinstance(args, list) or not args or not isinstance(args[0], str):
-                raise ValueError("an event without a name")
+                raise ValueError(said)
             if args[0] == ("secureConnect" if socket._flags & _TLS else "connect"):
                 socket._flags |= _UP
             elif args[0] == "close":
@@ -641,7 +644,7 @@ class _Link:
         elif event == "error":
             text = said.get("message", "")
             if not isinstance(text, str):
-                raise ValueError("an error without a text")
+                raise ValueError(said)
             code = "EIO"
             for word in text.replace(":", " ").split():  # connect ECONNREFUSED 127.0.0.1:80
                 if len(word) > 4 and "A" <= word[0] <= "Z" and word == word.upper():
@@ -651,7 +654,7 @@ class _Link:
         elif event == "credit" and self.credit:
             count = said.get("bytes")
             if type(count) is not int or not 0 < count <= _CREDIT_MAX - socket._credit:
-                raise ValueError("a credit that is not allowed")
+                raise ValueError(said)
             socket._credit += count
         elif event == "reset" and self.credit:
             socket._fail(TunnelError("ECONNRESET", "write ECONNRESET"))
@@ -673,7 +676,7 @@ class _Link:
             if not 0 <= ticks_diff(now, self._pinged) < _PONG_MS:
                 self.lost("ECONNRESET", "no answer to a ping")
         elif self._ping and not 0 <= ticks_diff(now, self._heard) < _PING_MS:
-            if self.say(0, '{"type":"ping","id":1}'):
+            if self.say(0, b'{"type":"ping","id":1}'):
                 self._pinged = now
         if self.secured is not None:
             self.pay()
@@ -760,7 +763,7 @@ class Tunnel:
         if self._news or not wait_ms:
             return
         if not self._links:
-            sleep_ms(min(wait_ms, 20))
+            sleep_ms(min(wait_ms, 100))
             return
         for link in self._links:
             # a handshake may have to write, too: its wait is short
@@ -803,20 +806,21 @@ class Tunnel:
         except (OSError, ValueError) as error:
             self._failed(TunnelError("ECONNREFUSED", "the proxy was not reached: %s" % error))
             return
-        self._poller.register(secured, _POLL_IN)
-        self._link = link = _Link(self, secured)
-        self._links.append(link)
-        self.error = None
         features = _FEATURES
         device = ""
         if self._device:
             features += ',"device/1"'
             device = ',"device":' + json.dumps(self._device)
-        link.say(
-            0,
-            '{"type":"message","object":{"token":%s,"features":[%s],"window":%d%s}}'
-            % (json.dumps(self._token), features, self.windows, device),
+        hello = '{"type":"message","object":{"token":%s,"features":[%s],"window":%d%s}}' % (
+            json.dumps(self._token),
+            features,
+            self.windows,
+            device,
         )
+        self._poller.register(secured, _POLL_IN)
+        self._link = link = _Link(self, secured, hello.encode())
+        self._links.append(link)
+        self.error = None
         link.flush()
 
     def _answered(self, link, said):

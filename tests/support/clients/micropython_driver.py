@@ -173,7 +173,7 @@ class Driver:
         return "ok " + count
 
     def do_ping(self):
-        self.link.say(0, '{"type":"ping","id":1}')
+        self.link.say(0, b'{"type":"ping","id":1}')
         self.link._pinged = ticks_ms()
         started = ticks_ms()
         while self.link._pinged is not None:

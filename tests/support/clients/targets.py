@@ -17,7 +17,7 @@ class Targets:
     """Running targets. `ports` has the port of each by its name."""
 
     def __init__(self, folder):
-        authority = trustme.CA()
+        authority = self.authority = trustme.CA()
         self.ca_file = folder / "targets-ca.pem"
         authority.cert_pem.write_to_path(self.ca_file)
         self.resets = threading.Semaphore(0)  # one for each connection that was reset

@@ -1,0 +1,119 @@
+"""MicroPython programs over the tunnel, through a real proxy."""
+
+import http.server
+import json
+import os
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+import trustme
+
+from support.clients.roster import REPOSITORY, micropython
+from support.clients.targets import Targets
+from support.hardening.proxy import TOKEN, running_proxy
+
+HERE = Path(__file__).parent
+CLIENT = REPOSITORY / "clients" / "micropython"
+THIRD_PARTY = HERE / "third_party"
+RUN_S = 100.0
+
+
+class Micropython:
+    """Runs programs of the folder `programs` in a folder with the settings of a tunnel."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def run(self, program, *args, options=(), path=CLIENT):
+        """Return what the program printed; it has to succeed."""
+        done = subprocess.run(
+            [micropython(), *options, str(HERE / "programs" / f"{program}.py"), *map(str, args)],
+            cwd=self.folder,
+            env={**os.environ, "MICROPYPATH": f"{path}:{THIRD_PARTY}:.frozen"},
+            capture_output=True,
+            text=True,
+            timeout=RUN_S,
+            check=False,
+        )
+        # its errors go to the standard output
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def settings(self, **more):
+        """Write the file that names the proxy."""
+        path = self.folder / "tunnel.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**known, **more}))
+        return path
+
+
+@pytest.fixture(scope="session")
+def targets(tmp_path_factory):
+    targets = Targets(tmp_path_factory.mktemp("targets"))
+    yield targets
+    targets.close()
+
+
+@pytest.fixture(scope="session")
+def proxy(tmp_path_factory, targets):
+    folder, authority = tmp_path_factory.mktemp("proxy"), trustme.CA()
+    settings = {
+        "AUTH_HARDCODED": TOKEN,
+        "EGRESS_ALLOW": "127.0.0.1/32 ::1/128",
+        "TARGET_CA_FILE": str(targets.ca_file),
+        "DRAIN_S": "0",
+    }
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    with running_proxy(folder, authority, settings) as proxy:
+        proxy.authority_file = folder / "authority.pem"
+        yield proxy
+
+
+@pytest.fixture
+def python(tmp_path):
+    """MicroPython, without a tunnel."""
+    if micropython() is None:
+        pytest.skip("no MicroPython; make clients-test installs one")
+    return Micropython(tmp_path)
+
+
+@pytest.fixture
+def board(python, proxy):
+    """MicroPython, with the settings of a tunnel."""
+    python.settings(
+        host="localhost", port=proxy.port, token=TOKEN, cafile=str(proxy.authority_file)
+    )
+    return python
+
+
+class _Pages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        page = b"x" * int(self.path[1:])
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def sites(targets):
+    """The ports of a web site, by scheme. /N is a page of N bytes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    targets.authority.issue_cert("localhost").configure_cert(context)
+    servers = {}
+    for scheme in ("http", "https"):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
+        if scheme == "https":
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers[scheme] = server
+    yield {scheme: server.server_address[1] for scheme, server in servers.items()}
+    for server in servers.values():
+        server.shutdown()
+        server.server_close()
