@@ -92,8 +92,11 @@ def _dial(host, port, cafile):
     """Begin a TLS connection that checks the proxy's certificate and name; it does not block."""
     context = _tls.SSLContext(_tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = _tls.CERT_REQUIRED  # MicroPython 1.22 would check nothing
-    with open(cafile, "rb") as file:
-        data = file.read()
+    if "-----BEGIN" in cafile:
+        data = cafile.encode()
+    else:
+        with open(cafile, "rb") as file:
+            data = file.read()
     for part in data.split(b"-----BEGIN CERTIFICATE-----")[1:] or (data,):
         # not every port reads PEM
         der = part if part is data else a2b_base64(part.split(b"-----END")[0])
@@ -699,7 +702,8 @@ class Tunnel:
 
     host, port   the proxy; its certificate must have this name
     token        proves the account
-    cafile       path of the authority's certificate, DER or PEM, that the proxy's must come from
+    cafile       the authority's certificate, that the proxy's must come from: a path (DER or PEM),
+                 or PEM text
     windows      bytes that each socket can hold; a socket transfers so many per round trip
     device       a name of this board: after a restart it replaces its own older tunnel
     dial         opens the connection, on a port where `_dial` does not work

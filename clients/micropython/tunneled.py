@@ -3,11 +3,15 @@
     import tunneled
     import requests               # or umqtt.simple, asyncio, socket: unchanged
 
-The file tunnel.json names the proxy, or `install` gets a tunnel that the program has made:
+The file settings.py names the proxy, as `tessel join --print micropython` writes it. Without it, or
+without a TOKEN in it, `install` gets a tunnel that the program has made.
 
-    {"host": "proxy.example", "port": 443, "token": "…", "cafile": "authority.pem"}
+    HOST = "proxy.example"
+    PORT = 443
+    TOKEN = "…"
+    AUTHORITY = "authority.der"     # a path, or PEM text
 
-Further keys: `windows`, `device` (see Tunnel) and `proxy_tls`, a list of ports for which the proxy
+It may also have WINDOWS and DEVICE (see Tunnel) and PROXY_TLS, a list of ports for which the proxy
 does TLS with the target: it sees the plain text, and the board needs no memory for it.
 """
 
@@ -17,19 +21,21 @@ from micropython import const
 from tessel_tunnel import Socket, Tunnel, _tls
 
 _TLS = const(256)  # tessel_tunnel's flag: the proxy does TLS with the target
-SETTINGS = "tunnel.json"
+tunnel = None  # the installed one
 
 
-def install(tunnel, proxy_tls=()):
+def install(new, proxy_tls=()):
     """Put a tunnel in the place of the modules `socket` and `usocket`."""
-    sys.modules["socket"] = sys.modules["usocket"] = _SocketModule(tunnel, proxy_tls)
+    global tunnel
+    tunnel = new
+    sys.modules["socket"] = sys.modules["usocket"] = _SocketModule(new, proxy_tls)
     if proxy_tls:
         for name in ("tls", "ssl", "ussl"):
             sys.modules[name] = _TlsModule(_tls)
 
 
-async def serve(tunnel, every_ms=200):
-    """Serve a tunnel for ever: a task beside those that use sockets, so that pings are answered."""
+async def serve(every_ms=200):
+    """Serve the tunnel for ever: a task that answers pings while no socket is used."""
     from asyncio import sleep_ms
 
     while True:
@@ -115,16 +121,24 @@ def _secured(real, socket, options):
     return real.wrap_socket(socket, **options)
 
 
-def _from_file(path):
-    import json
-
+def _from_settings():
     try:
-        with open(path) as file:
-            settings = json.load(file)
-    except OSError:
+        import settings
+    except ImportError:
         return  # the program calls `install`
-    proxy_tls = settings.pop("proxy_tls", ())
-    install(Tunnel(**settings), proxy_tls)
+    if not getattr(settings, "TOKEN", None):
+        return
+    if not settings.AUTHORITY:
+        raise ValueError("settings.AUTHORITY: expected the path of your public authority's root")
+    made = Tunnel(
+        settings.HOST,
+        settings.PORT,
+        settings.TOKEN,
+        settings.AUTHORITY,
+        getattr(settings, "WINDOWS", 1024),
+        getattr(settings, "DEVICE", None),
+    )
+    install(made, getattr(settings, "PROXY_TLS", ()))
 
 
-_from_file(SETTINGS)
+_from_settings()

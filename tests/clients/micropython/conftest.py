@@ -26,13 +26,14 @@ class Micropython:
 
     def __init__(self, folder):
         self.folder = folder
+        self._known = {}
 
     def run(self, program, *args, options=(), path=CLIENT):
         """Return what the program printed; it has to succeed."""
         done = subprocess.run(
             [micropython(), *options, str(HERE / "programs" / f"{program}.py"), *map(str, args)],
             cwd=self.folder,
-            env={**os.environ, "MICROPYPATH": f"{path}:{THIRD_PARTY}:.frozen"},
+            env={**os.environ, "MICROPYPATH": f"{self.folder}:{path}:{THIRD_PARTY}:.frozen"},
             capture_output=True,
             text=True,
             timeout=RUN_S,
@@ -43,10 +44,12 @@ class Micropython:
         return done.stdout
 
     def settings(self, **more):
-        """Write the file that names the proxy."""
+        """Name the proxy in settings.py; and in a JSON file, whose path is returned."""
+        self._known |= more
+        lines = (f"{name.upper()} = {value!r}\n" for name, value in self._known.items())
+        (self.folder / "settings.py").write_text("".join(lines))
         path = self.folder / "tunnel.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps({**known, **more}))
+        path.write_text(json.dumps(self._known).replace('"authority"', '"cafile"'))
         return path
 
 
@@ -84,7 +87,7 @@ def python(tmp_path):
 def board(python, proxy):
     """MicroPython, with the settings of a tunnel."""
     python.settings(
-        host="localhost", port=proxy.port, token=TOKEN, cafile=str(proxy.authority_file)
+        host="localhost", port=proxy.port, token=TOKEN, authority=str(proxy.authority_file)
     )
     return python
 
