@@ -172,12 +172,12 @@ class Socket(io.IOBase):
                 raise OSError(errno.EINPROGRESS)
 
     def close(self):
-        """Send `end`; if something was not read, reset the connection, as other sockets do."""
+        """Send `end`; or reset the target, if bytes are unread or it is not connected yet."""
         if not self._flags & _CLOSED:
             if self in self._tunnel._waiting:
                 self._tunnel._waiting.remove(self)
             self._flags |= _CLOSED
-            if self._held and not self._flags & _DONE:
+            if self._held or not self._flags & _UP:
                 self._flags |= _RST
             self._ring = None
             self._held = 0
@@ -851,6 +851,8 @@ class Tunnel:
     def _refused(self, link, said):
         retry = said.get("retry") is True
         reason = said.get("reason")
+        if not isinstance(reason, str) or not reason.replace("_", "").isalpha():
+            reason = None  # as if it was missing
         after = said.get("retry_after_ms")
         text = said.get("message")
         if type(after) is not int or after < 0:

@@ -217,6 +217,16 @@ def test_a_program_that_closes_early_resets_the_substream(driver, proxy):
         assert b'{"event":"end"}' in said
 
 
+@pytest.mark.needs("abandons")
+def test_a_program_that_gives_up_a_connection_attempt_aborts_it(driver, proxy):
+    with proxy.opened(driver) as tunnel:
+        driver.ok("open", 1, "net", "target.example", 80)
+        channel, *_ = tunnel.opening()
+        driver.ok("close", 1)
+        frames = [frame.payload for frame in tunnel.quiet(QUIET_S) if frame.channel == channel]
+        assert b'{"event":"reset"}' in frames or any(b'"error"' in each for each in frames)
+
+
 @pytest.mark.needs("abort")
 def test_an_aborted_substream_reports_an_error(driver, proxy):
     with proxy.opened(driver) as tunnel:

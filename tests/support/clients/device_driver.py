@@ -31,7 +31,7 @@ from tessel.network.tunneled.tunnel import WINDOWS, TunnelPhase
 from tessel.radio.host import HostRadio
 from tessel.settings import Settings
 
-CAN = ["early", "abort", "tls", "idle"]
+CAN = ["early", "abort", "abandons", "tls", "idle"]
 PIECE_BYTES = 16_384
 STALLED_S = 0.3  # in which nothing could be sent
 POLL_S = 0.01
@@ -45,6 +45,7 @@ class Connection(Protocol):
         self.received = bytearray()
         self.outcome = None  # "end", or the error that ended it
         self.established = None  # True, or the error of the attempt
+        self.attempt = None
         self.idle = 0  # events `timeout` that were not asked for
         self.sent = 0
         self.may_write = True
@@ -197,6 +198,7 @@ class Driver(LineReceiver):
         attempt = Deferred.fromCoroutine(
             connect(Target(host, int(port)), lambda: connection, connection, "the test asks")
         )
+        connection.attempt = attempt
         attempt.addCallbacks(
             lambda _: setattr(connection, "established", True),
             lambda failure: setattr(connection, "established", failure.value),
@@ -276,6 +278,9 @@ class Driver(LineReceiver):
 
     async def do_close(self, name):
         connection = self.connections.pop(name)
+        if connection.established is None:
+            connection.attempt.cancel()
+            return "ok"
         connection.out.discard()
         connection.out.resumeProducing()
         return "ok"

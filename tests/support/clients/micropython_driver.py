@@ -12,7 +12,7 @@ from time import ticks_diff, ticks_ms
 import tessel_tunnel
 from tessel_tunnel import Tunnel, TunnelError
 
-CAN = "early abort tls held numbers pings memory"
+CAN = "early abort abandons tls held numbers pings memory"
 BLOCK = bytes(range(251)) * 5
 STALLED_MS = 300
 

@@ -39,7 +39,10 @@ class Targets:
             "page": (_page, trusted),
         }
         self.ports = {name: self._serve(*how) for name, how in behaviours.items()}
-        self.ports["closed"] = _unused_port()
+        # bound and not listening: nobody else can be given this port
+        closed = self._open.enter_context(socket.socket())
+        closed.bind(("127.0.0.1", 0))
+        self.ports["closed"] = closed.getsockname()[1]
 
     def close(self):
         self.released.set()
@@ -135,8 +138,3 @@ def _context(certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
-
-
-def _unused_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
