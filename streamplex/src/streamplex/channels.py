@@ -72,10 +72,11 @@ class OwnChannels:
 class PeerChannels:
     """Checks and records the channel numbers of the substreams that the peer opens."""
 
-    __slots__ = ("_highest", "_side")
+    __slots__ = ("_first", "_highest", "_side")
 
     def __init__(self, side: Side) -> None:
         self._side = side
+        self._first = side.value
         self._highest = 0
 
     def open(self, channel: int) -> None:
@@ -83,7 +84,7 @@ class PeerChannels:
 
         Raises RemoteError if the number is not one of the numbers that the peer's side may open.
         """
-        first = self._side.value
+        first = self._first
         if not first <= channel <= MAX_CHANNEL or channel % 2 != first % 2:
             kind = "odd" if first % 2 else "even"
             raise RemoteError(

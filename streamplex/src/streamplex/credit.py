@@ -138,7 +138,7 @@ class Promises:
 
         After a small message, the next SPARING_GRANTS grants to a near peer are small.
         """
-        if is_message(nbytes, before):
+        if nbytes <= INTERACTIVE_BYTES and before <= INTERACTIVE_BYTES:  # `is_message`
             self._sparing = SPARING_GRANTS
 
     @property

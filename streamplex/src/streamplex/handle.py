@@ -67,7 +67,7 @@ class SubstreamHandle:
 
     def waiting_bytes(self) -> int:
         """Return the number of queued bytes that are not sent yet."""
-        return self._core.waiting_bytes(self._channel)
+        return self._core.scheduler.waiting_bytes(self._channel)
 
     def consumed(self, nbytes: int, now: float) -> bool:
         """Record that the consumer took `nbytes` at time `now` (s).

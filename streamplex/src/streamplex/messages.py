@@ -67,16 +67,6 @@ def decode_message(body: memoryview) -> DataMessage | JsonMessage:
     raise RemoteError(f"message type {kind:#04x} on channel {channel}; known: data 0x00, JSON 0x01")
 
 
-def data_channel(body: memoryview) -> int:
-    """Return the channel number of a frame body that carries data.
-
-    Returns -1 for every other body, also one with empty data: `decode_message` handles it.
-    """
-    if len(body) <= HEADER_BYTES or body[2] != DATA:
-        return -1
-    return body[0] << 8 | body[1]
-
-
 def data_header(channel: int, payload_bytes: int) -> bytes:
     """Return the headers of frame and message that precede `payload_bytes` bytes of data."""
     return _PREFIXED_HEADER.pack(payload_bytes + HEADER_BYTES, channel, DATA)

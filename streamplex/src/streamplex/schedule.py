@@ -223,7 +223,10 @@ class Scheduler:
 
     def add_frame(self, channel: int, frame: bytes) -> None:
         """Queue a whole frame of a substream behind everything that the substream has queued."""
-        self._lane(channel, self._lanes).append_frame(frame)
+        lane = self._lanes.get(channel) or self._aside.get(channel)
+        if lane is None:
+            lane = self._lanes[channel] = _Lane()
+        lane.append_frame(frame)
         self.frame_bytes += len(frame)
 
     def add_payload(self, channel: int, payload: BytesLike) -> None:

@@ -40,7 +40,7 @@ from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
 from streamplex.limits import Patience, PeerLimits
-from streamplex.messages import HEADER_BYTES, BytesLike, data_channel
+from streamplex.messages import DATA, HEADER_BYTES, BytesLike
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import Input, State
 from streamplex.substreams import Substreams
@@ -86,11 +86,12 @@ class TunnelCore:
 
     def _hear(self, body: memoryview) -> Reported | None:
         # Most messages are data of an open substream: no object for the message itself.
-        channel = data_channel(body)
-        if self._states.get(channel) is State.OPEN:
-            payload = body[HEADER_BYTES:]
-            self.flow.received(channel, len(payload))
-            return DataReceived(channel, payload)
+        if len(body) > HEADER_BYTES and body[2] == DATA:
+            channel = body[0] << 8 | body[1]
+            if self._states.get(channel) is State.OPEN:
+                payload = body[HEADER_BYTES:]
+                self.flow.received(channel, len(payload))
+                return DataReceived(channel, payload)
         return self._accept(events.decode_body(body, self._features.understood))
 
     @property

@@ -12,7 +12,6 @@ The first of these that applies decides:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,8 +79,10 @@ class Policy:
 
         That of its section in POLICY_FILE (or of [default]), else EGRESS_MODE.
         """
-        said = [each.mode for each in self.sets if each.mode is not None]
-        return said[-1] if said else EgressMode.ENFORCE
+        for each in reversed(self.sets):
+            if each.mode is not None:
+                return each.mode
+        return EgressMode.ENFORCE
 
     def refusal_of_name(self, wanted: RequestedTarget) -> str | None:
         """Return the rule that refuses the target by its name alone, or None.
@@ -116,7 +117,7 @@ class Policy:
     def _inside(self, wanted: RequestedTarget, address: Address, own: OwnMachine) -> str | None:
         if self.mode is EgressMode.OPEN:
             return None
-        lifting = list(self._lifting(wanted, address))
+        lifting = self._lifting(wanted, address)
         if own.listens_at(address, wanted.port):
             return None if any(rule.ports for rule in lifting) else OWN_LISTENER
         if lifting:
@@ -126,9 +127,9 @@ class Policy:
             return str(verdict.value)
         return OWN_ADDRESS if own.has(address) else None
 
-    def _lifting(self, wanted: RequestedTarget, address: Address) -> Iterator[Rule]:
-        for each in self.sets:
-            yield from (rule for rule in each.allow if _covers(rule, wanted, address))
+    def _lifting(self, wanted: RequestedTarget, address: Address) -> list[Rule]:
+        allowed = [rule for each in self.sets for rule in each.allow]
+        return [rule for rule in allowed if _covers(rule, wanted, address)] if allowed else []
 
 
 def _covers(rule: Rule, wanted: RequestedTarget, address: Address) -> bool:

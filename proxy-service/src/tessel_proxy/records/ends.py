@@ -19,20 +19,21 @@ from tessel_proxy.records.error_codes import ErrorCode
 class Outcome(Enum):
     """A way in which a substream ended.
 
-    `value` is the code. `error` is the error code, or None if this end is no error. `device_error`
-    is the part of the device's error message after the system call ("connect", "read" or "write");
-    "" if the device gets no error or one that names the target.
+    `code` is the value, without the property of Enum. `error` is the error code, or None if this
+    end is no error. `device_error` is the part of the device's error message after the system call
+    ("connect", "read" or "write"); "" if the device gets no error or one that names the target.
     """
 
     # Enum's own __hash__ is a Python call for each table look-up.
     __hash__ = object.__hash__
 
+    code: str
     error: ErrorCode | None
     device_error: str
 
     def __new__(cls, code: str, error: ErrorCode | None = None, device_error: str = "") -> Self:
         member = object.__new__(cls)
-        member._value_ = code
+        member._value_ = member.code = code
         member.error = error
         member.device_error = device_error
         return member

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 _log = Logger()
 _frequent_log = FrequentLogger()
 
-_SUBSTREAM_CLOSED = (
-    "substream {substream} of tunnel {tunnel} to {log_where} closed: {outcome}; "
-    "{log_whose}, {kind}, {log_moved}, {seconds} s"
-)
-_SUBSTREAM_REFUSED = _SUBSTREAM_CLOSED + "; refused by the rule {rule}"
-
 
 def tunnel_authenticated(record: TunnelRecord, features: frozenset[str]) -> None:
     """Log that the token of a tunnel was accepted; `features`: those that both ends support."""
@@ -122,23 +116,24 @@ def tunnel_closed(
 
 def substream_closed(record: SubstreamRecord, outcome: Outcome) -> None:
     """Log the end of a substream, in one line with its totals."""
+    of, seconds, code = record.of, round(record.lasted_s, 3), outcome.code
+    rule = f"; refused by the rule {record.rule}" if record.rule else ""
     _frequent_log.info(
-        _SUBSTREAM_REFUSED if record.rule else _SUBSTREAM_CLOSED,
+        "{log_text}",  # formatted here: a busy proxy writes this line for each connection
+        log_text=f"substream {record.substream} of tunnel {of.tunnel} to {_where(record)} closed: "
+        f"{code}; {_whose(of)}, {record.kind}, {_moved(record)} the target, {seconds} s{rule}",
         event="substream_closed",
-        log_where=_where(record),
-        log_whose=_whose(record.of),
-        log_moved=f"{_moved(record)} the target",
-        tunnel=record.of.tunnel,
+        tunnel=of.tunnel,
         substream=record.substream,
-        account=record.of.account,
-        device=record.of.device,
+        account=of.account,
+        device=of.device,
         kind=record.kind,
         target=record.target,
         address=record.address,
         bytes_from_device=record.bytes_from_device,
         bytes_from_target=record.bytes_from_target,
-        seconds=round(record.lasted_s, 3),
-        outcome=outcome.value,
+        seconds=seconds,
+        outcome=code,
         error=error_value(outcome.error),
         rule=record.rule,
         **_trace_id(record),

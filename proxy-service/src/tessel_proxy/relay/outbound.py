@@ -79,12 +79,19 @@ class Outbound(TargetSide):
             return
         context = self._context
         trace = self._record.trace
-        opening = context.opener.open(
-            request, self._kind, context.account, context.tunnel, self, trace=trace
-        )
-        opened = opening.addCallback(self._connected).addErrback(self._not_opened)
-        if not opened.called:
-            self._opening = opened
+        try:
+            opened = context.opener.open(
+                request, self._kind, context.account, context.tunnel, self, trace=trace
+            )
+            if isinstance(opened, Target):
+                self._connected(opened)
+                return
+        except Exception:  # noqa: BLE001 -- as an errback gets any
+            self._not_opened(Failure())
+            return
+        opening = opened.addCallback(self._connected).addErrback(self._not_opened)
+        if not opening.called:
+            self._opening = opening
 
     def _set_timeout(self, limit_s: float) -> None:
         if self._idle is None:

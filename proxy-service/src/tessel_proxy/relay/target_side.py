@@ -7,7 +7,6 @@ and the closing log line is written, once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
@@ -131,7 +130,7 @@ class TargetSide(Protocol):
 
     @property
     def _socket(self) -> Target:
-        return cast("Target", self._target)
+        return self._target  # type: ignore[return-value]  # `cast` would be a call for each write
 
     def _write(self, pieces: Sequence[BytesLike]) -> None:
         nbytes = sum(map(len, pieces))
@@ -144,7 +143,8 @@ class TargetSide(Protocol):
         """Restart the idle timeouts, because data moved."""
         if self._idle is not None:
             self._idle.touch()
-        self._break_silence()
+        if self._silence is not None:
+            self._silence.touch()
 
     def _break_silence(self) -> None:
         if self._silence is not None:

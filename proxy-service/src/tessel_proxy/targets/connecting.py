@@ -11,6 +11,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from errno import EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN
+from ipaddress import IPv4Address as IPv4
 from os import strerror
 from struct import pack
 from typing import Final, TypeAlias, cast
@@ -110,7 +111,7 @@ class TargetConnection(Connection):
         Returns the reason if the connection has ended, else None.
         """
         # Both protocols that a target can have accept views.
-        return read_view(self, cast("Callable[[memoryview], None]", self.protocol.dataReceived))
+        return read_view(self, self.protocol.dataReceived)  # type: ignore[arg-type]
 
     def getHost(self) -> IPv4Address | IPv6Address:
         """Return the address and port of the proxy's end of the connection."""
@@ -262,11 +263,11 @@ class ConnectionAttempt:
 
 
 def _family(address: Address) -> socket.AddressFamily:
-    return socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
+    return socket.AF_INET if isinstance(address, IPv4) else socket.AF_INET6
 
 
 def _sockaddr(address: Address, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-    if address.version == 4 or address.scope_id is None:  # noqa: PLR2004
+    if isinstance(address, IPv4) or address.scope_id is None:
         return (str(address), port)
     # A scope counts only as a number: this looks up the number of the interface, and no host.
     numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV

@@ -19,9 +19,48 @@ def in_turn(addresses: Sequence[Address]) -> list[Address]:
 
     IPv4 and IPv6 alternate.
     """
-    if len(addresses) == 1:  # nearly always: each open would pay for the rest
-        return list(addresses)
     return interleaved(addresses, lambda each: each.version)
+
+
+class _OnlyAttempt:
+    """The result of the only attempt to connect: known at once, or later through a Deferred."""
+
+    __slots__ = ("_port", "_protocol", "fault", "later", "reached")
+
+    def __init__(self, port: int, protocol: Callable[[], IProtocol]) -> None:
+        self._port = port
+        self._protocol = protocol
+        self.reached: Address | None = None
+        self.fault: TargetError | None = None
+        self.later: Deferred[Address] | None = None
+
+    def connected(self, address: Address, connection: NewConnection) -> None:
+        connection.carry(self._protocol())
+        self.reached = address
+        if self.later is not None:
+            self.later.callback(address)
+
+    def failed(self, address: Address, why: Failure) -> None:
+        self.fault = not_connected(address, self._port, why)
+        if self.later is not None:
+            self.later.errback(self.fault)
+
+
+def dial_one(
+    connect: Connect, address: Address, port: int, protocol: Callable[[], IProtocol]
+) -> Address | Deferred[Address]:
+    """Connect to the only address of a target; return it, or a Deferred with it if that takes time.
+
+    The rest is as with `dial`, at less cost. Raises TargetError if the attempt fails at once.
+    """
+    only = _OnlyAttempt(port, protocol)
+    attempt = connect(address, port, only)
+    if only.reached is not None:
+        return only.reached
+    if only.fault is not None:
+        raise only.fault
+    only.later = Deferred(lambda _: attempt.stop())
+    return only.later
 
 
 def dial(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol as Interface
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from OpenSSL import SSL
 from twisted.internet import error
@@ -30,7 +30,7 @@ from tessel_proxy.records.durations import Durations, Histogram
 from tessel_proxy.records.traces import Step, StepTrace
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.connecting import Connect
-from tessel_proxy.targets.dial import dial, in_turn
+from tessel_proxy.targets.dial import dial, dial_one, in_turn
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.node_errors import TargetError
 from tessel_proxy.targets.target import SecureFactory, SecureTarget, Target, TargetOwner
@@ -83,15 +83,20 @@ class Opener:
         asker: OpeningOwner,
         *,
         trace: StepTrace | None = None,
-    ) -> Deferred[Target]:
-        """Return a Deferred with a new connection for a device, with TLS if `kind` is TLS.
+    ) -> Target | Deferred[Target]:
+        """Return a new connection for a device, with TLS if `kind` is TLS.
 
+        If it takes a while, a Deferred with the connection is returned, which may be cancelled.
         `account` and `tunnel` (its number) are those of the device. `asker` is notified after each
-        step, and will own the target. `trace`, if there is one, records the steps. Fails with
-        TargetError. May be cancelled.
+        step, and will own the target. `trace`, if there is one, records the steps. Raises
+        TargetError, or the Deferred fails with it.
         """
-        opening = _Opening(self, request, account, tunnel, asker, trace=trace)
-        return Deferred.fromCoroutine(opening.run(kind))
+        run = _Opening(self, request, account, tunnel, asker, trace=trace).run(kind)
+        try:
+            run.send(None)
+        except StopIteration as ended:  # it did not have to wait: it needs no Deferred
+            return cast("Target", ended.value)
+        return Deferred.fromCoroutine(run)  # continues at the Deferred that it waits for
 
 
 class _Opening:
@@ -178,11 +183,17 @@ class _Opening:
         self, addresses: Sequence[Address], protocol: Callable[[], IProtocol]
     ) -> Address:
         opener, port = self._opener, self._request.port
-        dialling = dial(opener.connect, opener.clock, in_turn(addresses), port, protocol)
         try:
-            address = await self._in_time(
-                dialling, lambda: node_errors.connect_timed_out(addresses[0], port)
-            )
+            if len(addresses) == 1:
+                dialled = dial_one(opener.connect, addresses[0], port, protocol)
+            else:
+                dialled = dial(opener.connect, opener.clock, in_turn(addresses), port, protocol)
+            if isinstance(dialled, IPv4Address | IPv6Address):
+                address = dialled
+            else:
+                address = await self._in_time(
+                    dialled, lambda: node_errors.connect_timed_out(addresses[0], port)
+                )
         finally:
             self._step_ended(Step.DIAL, opener.durations.dial)
         self._asker.target_connected(address)

@@ -73,7 +73,7 @@ def read_view(
     stays in the processor's cache, so the view is valid only for the time of the call.
     """
     try:
-        nbytes = transport.getHandle().recv_into(_came, min(transport.bufferSize, READ_BYTES))
+        nbytes = transport.socket.recv_into(_came, min(transport.bufferSize, READ_BYTES))
     except BlockingIOError:
         return None
     except OSError:
@@ -112,7 +112,7 @@ def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> 
     # inside a write.
     sent = 0
     try:
-        sent = transport.getHandle().sendmsg(pieces)
+        sent = transport.socket.sendmsg(pieces)
     except OSError as why:
         if why.errno not in _TELLS_NOTHING:
             _read_no_end(transport)

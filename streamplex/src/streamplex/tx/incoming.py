@@ -167,7 +167,8 @@ class Incoming(Outgoing):
             self._pump.failed(self, fault)
         if self._core.has_window and isinstance(event, DataReceived):
             self._consumed(len(event.data))
-        self._release_if_over()
+        if self._writing is Writing.SENT or self._reading is _LOST:
+            self._release_if_over()
 
     def _consumed(self, nbytes: int) -> None:
         if self._core.consumed(nbytes, self._pump.clock.seconds()):
