@@ -93,7 +93,8 @@ def at_once(coroutine):
 def engine_on(link, clock, host):
     engine = ValkeyEngine(clock, Unused(), rebuild_s=0.0)
     engine._link = link
-    engine._days = Days(clock, link, host)
+    engine._rebuilding.lost = lambda: None  # each renewal tells what was lost, too
+    engine._days = Days(clock, link, engine._rebuilding, host)
     engine._devices = Devices(link)
     engine._accounts = Accounts(clock, link, engine._devices, engine._rebuilding)
     return engine

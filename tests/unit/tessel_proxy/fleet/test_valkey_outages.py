@@ -3,6 +3,7 @@
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 
 from support.fleet_engines import Engines, passes, until, until_async
 from support.proxy_in_memory import LoggedEvents
@@ -40,6 +41,10 @@ async def failing(call):
     with pytest.raises(EngineError):
         await call
     return reactor.seconds() - began
+
+
+def ensure(coroutine):
+    return Deferred.fromCoroutine(coroutine)
 
 
 async def totals(engine, member, demand):
@@ -199,6 +204,21 @@ async def test_an_emptied_server_learns_the_bytes_of_the_day_with_the_next_renew
 
 
 @pytest_twisted.ensureDeferred
+async def test_bytes_that_another_host_has_used_are_not_granted_again_after_a_loss(server, engines):
+    first = await engines.up(server.port, rebuild_s=0.5)
+    second = await engines.up(server.port, rebuild_s=0.5)
+    first.listen("a", lambda _notice: None)
+    await first.take_bytes("shop", 70, 100)
+    await second.take_bytes("shop", 10, 100)
+    await until(lambda: first._hearing._read_to and second._hearing._read_to)
+    server("FLUSHALL")
+    for _ in range(2):  # the first one notices the loss
+        await failing(second.take_bytes("shop", 30, 100))
+    await passes(0.6)  # the first host moves nothing, and renews nothing
+    assert (await second.take_bytes("shop", 30, 100)).nbytes == 20
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_day_that_a_new_host_began_after_a_loss_is_joined_with_the_older_one(
     server, engines
 ):
@@ -323,6 +343,79 @@ async def test_tokens_are_checked_again_if_data_was_lost_while_a_host_was_away(s
     server.start()
     await until(lambda: heard)
     assert heard == [TokensRevoked(None)]
+
+
+@pytest_twisted.async_fixture
+async def three(server, engines):
+    """Two hosts whose members listen, one that has no members, and what was heard."""
+    hosts = [await engines.up(server.port) for _ in "ab"]
+    heard = {"a": [], "b": []}
+    for engine, member in zip(hosts, heard, strict=True):
+        engine.listen(member, heard[member].append)
+        await engine.renew(member)
+    await hosts[0].renew("a")  # which sees b
+    command = await engines.up(server.port)
+    await until(lambda: all(each._hearing._read_to for each in hosts))
+    return (*hosts, command, heard)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_member_that_an_emptied_server_has_not_seen_yet_is_named_as_missing(server, three):
+    first, second, _, _ = three
+    second.stop()
+    server("FLUSHALL")
+    done = await first.publish(TunnelsEnded("shop"))
+    assert (done.confirmed, done.missing) == (("a",), ("b",))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_command_after_a_loss_waits_until_the_members_say_that_they_live(
+    server, three, engines, monkeypatch
+):
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.publishing.REBUILD_S", 0.8)
+    _, _, command, heard = three
+    deaf = await engines.up(server.port)
+    server("FLUSHALL")
+    reactor.callLater(0.6, lambda: ensure(deaf.renew("deaf")))
+    done = await command.publish(TunnelsEnded("shop"))
+    assert (set(done.confirmed), done.missing) == ({"a", "b"}, ("deaf",))
+    assert [len(each) for each in heard.values()] == [1, 1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_notice_that_is_lost_while_it_waits_is_published_again_and_acted_on_once(
+    server, three, engines
+):
+    first, _, _, heard = three
+    late = await engines.up(server.port)
+    await late.renew("late")
+    await first.renew("a")
+    await until(lambda: late._hearing._read_to)
+    publishing = ensure(first.publish(TunnelsEnded("shop")))
+    await until(lambda: heard["a"] and heard["b"])
+    server("FLUSHALL")
+    late.listen("late", heard.setdefault("late", []).append)
+    done = await publishing
+    assert (set(done.confirmed), done.missing) == ({"a", "b", "late"}, ())
+    assert [len(each) for each in heard.values()] == [1, 1, 1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_log_says_what_to_repeat_if_notices_were_lost(server, three, logged):
+    _, _, _, heard = three
+    server.kill()
+    server.start()
+    await until(lambda: all(heard.values()))
+    assert "Repeat commands" in str(logged.named("notices_lost")[0]["log_format"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_members_that_were_last_seen_are_assumed_after_a_loss(server, three):
+    first, second, _, _ = three
+    second.stop()
+    server("FLUSHALL")
+    assert set(await first.renew("a")) == {"a", "b"}
+    assert set(first.questions.members) == {"a", "b"}
 
 
 @pytest_twisted.ensureDeferred

@@ -181,7 +181,7 @@ async def test_a_file_whose_engine_kept_its_data_does_not_bring_removed_rules_ba
 
 @pytest_twisted.ensureDeferred
 async def test_more_rules_than_the_limit_are_refused_by_the_engine(start, monkeypatch):
-    monkeypatch.setattr("tessel_proxy.fleet.valkey.engine.MAX_RULES", 1)
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.publishing.MAX_RULES", 1)
     first = await start("a")
     await first.refusals.refuse(rule())
     with pytest.raises(RefusalsError, match="1 rules already"):

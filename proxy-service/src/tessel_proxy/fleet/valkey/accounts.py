@@ -115,6 +115,10 @@ class Accounts:
         self._totals.update((account, (totals, now)) for account, totals in found.items())
         return found
 
+    async def touch(self, member: str) -> None:
+        """Keep a member among the living, and learn the engine's epoch."""
+        await self._exchange(member, [], ())
+
     async def _exchange(
         self,
         member: str,

@@ -9,7 +9,9 @@ from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.fleet.engine import EngineError, Slice
+from tessel_proxy.fleet.parted import all_of, in_parts
 from tessel_proxy.fleet.valkey.link import Link
+from tessel_proxy.fleet.valkey.rebuilding import Rebuilding
 from tessel_proxy.fleet.valkey.scripts import TAKE_BYTES
 from tessel_proxy.limits.quota import DAY_S
 
@@ -17,11 +19,15 @@ MAX_DAYS: Final = 65_536
 """Accounts whose day is remembered, 0.3 KiB each. Days that are over are dropped first, then the
 oldest: the engine still has what was taken of them, unless it loses its data as well."""
 
+AT_ONCE: Final = 64
+"""Days that are told together to an engine that has lost them. So 4,096 take less than a second."""
+
 
 @dataclass(slots=True)
 class _Day:
     """One account's day: the engine's name for it, what this host has taken, and the limit.
 
+    `epoch`: of the engine that knows it.
     One call at a time: the engine compares each call's total with that of the last one.
     """
 
@@ -29,6 +35,7 @@ class _Day:
     taken: int = 0
     limit: int = 0
     ends_at: float = 0.0
+    epoch: str = ""
     lock: DeferredLock = field(default_factory=DeferredLock)
 
 
@@ -39,19 +46,30 @@ class Days:
     for the account, and an engine that has lost its data learns it again (`send_again`).
     """
 
-    def __init__(self, clock: IReactorTime, link: Link, host: str) -> None:
+    def __init__(self, clock: IReactorTime, link: Link, rebuilding: Rebuilding, host: str) -> None:
         """`host`: a name that no other process of the fleet has or will have."""
         self._clock = clock
+        self._rebuilding = rebuilding
         self._link = link
         self._host = host
         self._days: dict[str, _Day] = {}
 
     async def take(self, account: str, wanted: int, limit: int) -> Slice:
-        """Take up to `wanted` bytes; see Engine."""
+        """Take up to `wanted` bytes; see Engine.
+
+        None are taken while hosts tell an emptied engine what they have taken: their bytes would be
+        granted twice.
+        """
         day = self._of(account)
         async with day.lock:
             day.limit = limit
-            return await self._settle(account, day, wanted)
+            granted = await self._settle(
+                account, day, 0 if self._rebuilding.is_under_way else wanted
+            )
+            if self._rebuilding.is_under_way:  # this reply may have told it
+                day.taken -= granted.nbytes  # the next call says so
+                raise EngineError("the hosts tell the engine again what they have taken of days")
+            return granted
 
     async def give_back(self, account: str, nbytes: int) -> None:
         """Give back unused bytes; see Engine. If the call fails, the next one does it."""
@@ -65,10 +83,13 @@ class Days:
 
     async def send_again(self) -> None:
         """Tell an engine that has lost its data what was taken of the days that are under way."""
-        for account, day in list(self._days.items()):
-            async with day.lock:
-                if self._left_s(day):
-                    await self._settle(account, day, 0)
+        for part in in_parts(list(self._days.items()), AT_ONCE):
+            await all_of(self._send_again(account, day) for account, day in part)
+
+    async def _send_again(self, account: str, day: _Day) -> None:
+        async with day.lock:
+            if self._left_s(day) and day.epoch != self._rebuilding.epoch:
+                await self._settle(account, day, 0)
 
     async def _settle(self, account: str, day: _Day, wanted: int) -> Slice:
         """Send this host's total, and take `wanted` more. The caller holds the lock."""
@@ -79,11 +100,12 @@ class Days:
             round(DAY_S * 1000),
         )  # fmt: skip
         try:
-            granted, total, left_ms, day.name = reply.split(" ")
+            granted, total, left_ms, day.name, day.epoch = reply.split(" ")
             nbytes, day.taken, left_s = int(granted), int(total), int(left_ms) / 1000
         except ValueError:
             raise EngineError(f"bytes of a day: the engine answered {reply!r:.80}") from None
         day.ends_at = self._clock.seconds() + left_s
+        self._rebuilding.answered(day.epoch)
         return Slice(nbytes, left_s)
 
     def _left_s(self, day: _Day) -> float:

@@ -14,25 +14,19 @@ from typing import Any, Final, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLongError
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
 from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
-    KEPT_NOTICES,
-    KEPT_NOTICES_S,
     NOBODY,
     Admission,
-    Confirmations,
     Demand,
     EngineError,
     Hear,
-    Notice,
-    RuleAdded,
-    RuleRemoved,
     Slice,
     Totals,
 )
 from tessel_proxy.fleet.kept import Kept, NothingKept
+from tessel_proxy.fleet.parted import all_of
 from tessel_proxy.fleet.valkey.accounts import LIVES_MS, SWEEP, Accounts
 from tessel_proxy.fleet.valkey.days import Days
 from tessel_proxy.fleet.valkey.devices import Devices
@@ -41,29 +35,21 @@ from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.hearing import Hearing
 from tessel_proxy.fleet.valkey.link import Link
 from tessel_proxy.fleet.valkey.members import LivingMembers
+from tessel_proxy.fleet.valkey.publishing import Publishing
 from tessel_proxy.fleet.valkey.questions import EngineQuestions
 from tessel_proxy.fleet.valkey.rebuilding import REBUILD_S, Rebuilding
-from tessel_proxy.fleet.valkey.replies import confirmations_of
-from tessel_proxy.fleet.valkey.rules import CopyOfRules, RulesFollower, rule_arguments
+from tessel_proxy.fleet.valkey.rules import CopyOfRules, RulesFollower
 from tessel_proxy.fleet.valkey.scripts import (
-    ALLOW,
     CONFIRM,
-    CONFIRMED,
     LEAVE,
-    PUBLISH,
-    REFUSE,
     RENEW,
     WRONG_TOKENS,
 )
 from tessel_proxy.fleet.valkey.usage import EngineUsage
-from tessel_proxy.fleet.wire import dump_notice
-from tessel_proxy.operations import MAX_RULES
 
 T = TypeVar("T")
 
 CONFIRMED_KEPT_S: Final = 60
-ASK_AGAIN_S: Final = 0.02
-"""Seconds between two looks whether all members have confirmed a notice."""
 
 
 class ValkeyEngine:
@@ -78,15 +64,20 @@ class ValkeyEngine:
         self.health = EngineHealth(clock, str(dialer))
         self._link = Link(clock, dialer, self.health)
         self._hearing = Hearing(clock, dialer, self.health, self._confirm)
-        self._days = Days(clock, self._link, token_hex(8))
         self._devices = Devices(self._link)
         self._rebuilding = Rebuilding(clock, rebuild_s)
+        self._days = Days(clock, self._link, self._rebuilding, token_hex(8))
         self._accounts = Accounts(clock, self._link, self._devices, self._rebuilding)
         self.usage = EngineUsage(self._link)
         self._rules: RulesFollower | None = None
         self.kept: Kept = NothingKept()
         self._epoch = ""
-        self._living = LivingMembers()
+        self._living = LivingMembers(clock, self._rebuilding)
+        self._publishing = Publishing(clock, self._link, self._living, self._rebuilding)
+        self.publish = self._publishing.publish
+        self._rebuilding.lost = self._lost
+        self._link.connected = self._connected
+        self._hearing.begun = self._begun
         self.questions = EngineQuestions(clock, self._link, self._hearing, self._living)
 
     @property
@@ -104,7 +95,6 @@ class ValkeyEngine:
     def follow_rules(self, copy: CopyOfRules) -> None:
         """Keep this host's copy of the operator's rules as the engine has them; before `start`."""
         self._rules = RulesFollower(self._clock, self._link, copy, self._hearing.tell)
-        self._link.connected = self._rules.check_soon
         self._hearing.overhear = self._rules.overhear
 
     def stop(self) -> None:
@@ -133,12 +123,35 @@ class ValkeyEngine:
         self._accounts.forget_old()
         reply = await self._link.run(RENEW, member, LIVES_MS, self._living.version, SWEEP)
         epoch = self._living.learn(reply)
-        self._rebuilding.answered(epoch)
         if self._epoch not in ("", epoch):
             await self._devices.send_again()
             await self._days.send_again()
         self._epoch = epoch  # if a call failed, all is sent again with the next renewal
         return self._living.names
+
+    def _begun(self, epoch: str) -> None:
+        """Called when an engine without data has begun anew, which other hosts may have noticed."""
+        if self._rebuilding.epoch not in ("", epoch):
+            self._touch_members()
+
+    def _lost(self) -> None:
+        """Called when a reply has told that the engine has lost data."""
+        self._living.assume_last_seen()
+        self._in_background(self._days.send_again())
+        self._touch_members()
+
+    def _touch_members(self) -> None:
+        """Tell the engine now that the members of this host live."""
+        self._in_background(all_of(self._accounts.touch(each) for each in self._hearing.members))
+
+    def _in_background(self, work: Coroutine[Deferred[Any], Any, object]) -> None:
+        """Do what the next renewal does again if the engine is away."""
+        Deferred.fromCoroutine(work).addErrback(lambda failure: failure.trap(EngineError) and None)
+
+    def _connected(self) -> None:
+        self._touch_members()
+        if self._rules is not None:
+            self._rules.check_soon()
 
     def forget(self, member: str) -> None:
         """Remove a member that has died. If the engine is away, its counts lapse."""
@@ -153,6 +166,7 @@ class ValkeyEngine:
         """Remove a member with all its counts. See Engine."""
         self._hearing.forget(member)
         self._devices.forget_member(member)
+        self._living.left(member)
         while await self._link.run(LEAVE, member, SWEEP) == "1":
             pass  # each call clears SWEEP accounts
 
@@ -195,30 +209,6 @@ class ValkeyEngine:
             return float(reply)
         except ValueError:
             raise EngineError(f"wrong tokens: the engine answered {reply!r:.80}") from None
-
-    async def publish(self, notice: Notice) -> Confirmations:
-        """Tell all live members; return which of them have acted. See Engine."""
-        until = self._clock.seconds() + CALL_TIMEOUT_S - 2 * ASK_AGAIN_S
-        notice_id = token_hex(8)
-        kept = (dump_notice(notice), notice_id, KEPT_NOTICES, round(KEPT_NOTICES_S))
-        match notice:  # the engine keeps rules for those that start later
-            case RuleAdded(rule):
-                if await self._link.run(REFUSE, *rule_arguments(rule), MAX_RULES, *kept) != "1":
-                    raise EngineError(f"the engine has {MAX_RULES} rules already")
-            case RuleRemoved(rule_id):
-                await self._link.run(ALLOW, rule_id, *kept)
-            case _:
-                await self._link.run(PUBLISH, *kept)
-        found = Confirmations((), self._living.names)
-        while self._clock.seconds() < until:
-            await deferLater(self._clock, ASK_AGAIN_S)
-            try:
-                found = confirmations_of(await self._link.run(CONFIRMED, notice_id))
-            except EngineError:  # it was published: those that have confirmed so far count
-                break
-            if not found.missing:
-                break
-        return found
 
     def listen(self, member: str, hear: Hear) -> None:
         """Call `hear` with every notice from now on. See Engine."""

@@ -8,7 +8,8 @@ reading after a pause are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -55,6 +56,10 @@ Fields = Mapping[bytes, bytes]
 Confirm = Callable[[str, str], Coroutine[Deferred[Any], Any, None]]
 """Called with the id of a notice, and a member of this host that has acted on it."""
 
+MAX_ACTING: Final = 4096
+"""Notices, one for each member, that were heard lately. A notice may come again within the half
+second in which its publisher waits for confirmations."""
+
 
 class Hearing:
     """Calls the hearers of this host's members with the notices of the fleet."""
@@ -69,6 +74,8 @@ class Hearing:
         self._confirm = confirm
         self._hearers: dict[str, Hear] = {}
         self.overhear: Callable[[Notice], None] = lambda _notice: None  # before the hearers
+        self.begun: Callable[[str], None] = lambda _epoch: None  # an engine without data
+        self._acting: OrderedDict[tuple[str, str], bool] = OrderedDict()
         self._passing: dict[str, Callable[[Fields], None]] = {}  # who reads the other streams
         self._read_to: dict[str, str] = {}  # the id of the last entry read, by stream
         self._late_to: dict[str, str] = {}  # up to this id, entries are older than the connection
@@ -80,6 +87,11 @@ class Hearing:
     def listen(self, member: str, hear: Hear) -> None:
         """Call `hear` with every notice from now on."""
         self._hearers[member] = hear
+
+    @property
+    def members(self) -> Sequence[str]:
+        """The members of this host."""
+        return tuple(self._hearers)
 
     def forget(self, member: str) -> None:
         """Stop calling the hearer of a member that leaves."""
@@ -172,6 +184,9 @@ class Hearing:
         if member is not None and member not in self._hearers:
             return  # it has left while this was read
         self._read_to[stream] = entry
+        if b"epoch" in fields:
+            self.begun(fields[b"epoch"].decode("latin-1"))
+            return
         try:
             notice = load_notice(fields.get(b"notice", b""))
         except (ValueError, LookupError, TypeError) as error:  # also one of a later version
@@ -200,16 +215,38 @@ class Hearing:
                 continue
             if isinstance(notice, DeviceMoved) and notice.member == member:
                 continue  # its own tunnel is the newer one
-            done = acted(hear, notice, self._clock)
-            if notice_id:
-                done.addCallback(partial(self._acted, notice_id, member))
+            if not notice_id:
+                acted(hear, notice, self._clock)
+                continue
+            if (done := self._acting.get((notice_id, member))) is None:
+                self._begin(notice_id, member)
+                acted(hear, notice, self._clock).addCallback(
+                    partial(self._acted, notice_id, member)
+                )
+            elif done:  # published again: the engine has lost the confirmation
+                self._acted(notice_id, member, has_acted=True)
+
+    def _begin(self, notice_id: str, member: str) -> None:
+        self._acting[notice_id, member] = False
+        if len(self._acting) > MAX_ACTING:
+            self._acting.popitem(last=False)
 
     def _acted(self, notice_id: str, member: str, has_acted: bool) -> Deferred[None] | None:
-        return Deferred.fromCoroutine(self._confirm(notice_id, member)) if has_acted else None
+        if not has_acted:
+            self._acting.pop((notice_id, member), None)
+            return None
+        if (notice_id, member) in self._acting:
+            self._acting[notice_id, member] = True
+        return Deferred.fromCoroutine(self._confirm(notice_id, member))
 
     def _doubt_tokens(self) -> None:
         """Check all tokens again: notices of revoked ones may have been lost."""
-        self._log.warn("notices_lost: all tokens are checked again", event="notices_lost")
+        self._log.warn(
+            "notices_lost: the engine has no notices of the time in which this host was away. All "
+            "tokens are checked again, and refusals are compared. Repeat commands that ended "
+            "tunnels, if they named this host as missing",
+            event="notices_lost",
+        )
         self._hear(TokensRevoked(None))
 
 

@@ -125,8 +125,8 @@ class EngineQuestions:
         for parts in asking.answers.values():
             answers.update(parts.answers)
         missing = [name for parts in asking.answers.values() for name in parts.missing]
-        silent = self._meant(hosts) - asking.answers.keys()
-        missing += [name for host in silent for name in self.members[host]]
+        silent, members = self._meant(hosts) - asking.answers.keys(), self.members
+        missing += [name for host in silent for name in members[host]]
         return Parts(answers, sorted(missing))
 
     def _meant(self, hosts: Collection[str] | None) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -35,6 +36,12 @@ class Rebuilding:
         self._epoch = ""
         self._answered_at = clock.seconds()
         self._until = 0.0
+        self.lost: Callable[[], None] = lambda: None  # called after each loss
+
+    @property
+    def epoch(self) -> str:
+        """The last epoch; "": there was no reply yet."""
+        return self._epoch
 
     @property
     def complete_epoch(self) -> str:
@@ -63,3 +70,4 @@ class Rebuilding:
                 event="counts_lost",
                 seconds=self._rebuild_s,
             )
+            self.lost()

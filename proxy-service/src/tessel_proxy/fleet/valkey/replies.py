@@ -55,15 +55,18 @@ def members_of(reply: str) -> tuple[str, str, tuple[str, ...] | None]:
     return epoch, version, tuple(names.split("\n")) if names else None
 
 
-def confirmations_of(reply: str) -> Confirmations:
-    """Return the members that have confirmed a notice, and those that have not."""
+def confirmations_of(reply: str) -> tuple[str, float, Confirmations]:
+    """Return the epoch and its age in seconds, and which members have confirmed a notice."""
+    head, *lines = reply.split("\n")
+    epoch, _, age_ms = head.partition(" ")
     done: dict[str, list[str]] = {"0": [], "1": []}
-    for line in reply.split("\n") if reply else ():
+    for line in lines:
         acted, _, name = line.partition(" ")
         if acted not in done:
             raise _unexpected(reply)
         done[acted].append(name)
-    return Confirmations(tuple(done["1"]), tuple(done["0"]))
+    age_s = _read(int, age_ms) / 1000
+    return epoch, age_s, Confirmations(tuple(done["1"]), tuple(done["0"]))
 
 
 def _totals(line: str) -> Totals:

@@ -13,13 +13,16 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- The epoch tells proxies that the engine has lost its data: it is made when there is none.
+-- The epoch tells proxies that the engine has lost its data: it is made when there is none. Those that
+-- read notices hear of a new one at once.
 local function epoch()
   local found = redis.call('HGET', FLEET, 'epoch')
   if not found then
     local time = redis.call('TIME')
     found = time[1] .. '.' .. time[2]
     redis.call('HSET', FLEET, 'epoch', found)
+    redis.call('XADD', 'tessel:notices', '*', 'epoch', found)
+    redis.call('EXPIRE', 'tessel:notices', 3600)
   end
   return found
 end

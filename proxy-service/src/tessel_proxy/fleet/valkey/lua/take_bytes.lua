@@ -1,7 +1,7 @@
 -- ARGV: account, host, day that the host knows ('' if none), bytes that the host has taken of it, ms
 --       that are left of it, bytes wanted, limit, ms of a day
 -- The host sends its own total: a lost answer is corrected, a lost day comes back with the next call.
--- Returns the bytes granted, the host's own total after that, ms until the day ends, and the day.
+-- Returns the bytes granted, the host's own total after that, ms until the day ends, the day, and the epoch.
 local key, field = 'tessel:day:' .. ARGV[1], 'h' .. ARGV[2]
 local known, own, left = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local ttl = redis.call('PTTL', key)
@@ -28,4 +28,4 @@ local others = math.max(0, sum - before)
 local granted = math.max(0, math.min(tonumber(ARGV[6]), tonumber(ARGV[7]) - others - own))
 redis.call('HSET', key, 'day', day, 'sum', int(others + own + granted), field, int(own + granted))
 redis.call('PEXPIRE', key, int(ttl))
-return table.concat({int(granted), int(own + granted), int(ttl), day}, ' ')
+return table.concat({int(granted), int(own + granted), int(ttl), day, epoch()}, ' ')
