@@ -42,6 +42,7 @@ class DeviceNews:
         """`is_here` returns whether a device of an account has a tunnel in this process."""
         self._is_here = is_here
         self._arrived: dict[str, dict[str, int]] = {}
+        self._came_at: dict[tuple[str, str], float] = {}  # those of `_arrived`
         self._departed: dict[str, dict[str, int]] = {}
         self._coming: Counter[tuple[str, str]] = Counter()  # admissions in progress
         self._number = 0
@@ -70,13 +71,18 @@ class DeviceNews:
                 del self._coming[key]
             self._add(self._departed, account, device)
 
-    def arrived(self, account: str, device: str) -> None:
-        """Keep a device whose tunnel opens here, and of which the engine has not heard."""
-        self._add(self._arrived, account, device)
+    def arrived(self, account: str, device: str, came_at: float) -> None:
+        """Keep a device whose tunnel opens here, and of which the engine has not heard.
 
-    def has_arrived(self, account: str, device: str) -> bool:
-        """Return whether the engine has yet to hear of a device that came here."""
-        return device in self._arrived.get(account, {})
+        `came_at`: the time when it came.
+        """
+        self._add(self._arrived, account, device)
+        if device in self._arrived[account]:
+            self._came_at[account, device] = came_at
+
+    def came_at(self, account: str, device: str) -> float | None:
+        """Return when a device came of which the engine has yet to hear; None: there is none."""
+        return self._came_at.get((account, device))
 
     def left(self, account: str, device: str) -> None:
         """Keep a device that has no tunnel here any more."""
@@ -122,5 +128,7 @@ class DeviceNews:
         for device, number in dropped.items():
             if of_account.get(device) == number:
                 del of_account[device]
+                if names is self._arrived:
+                    del self._came_at[account, device]
         if not of_account:
             names.pop(account, None)

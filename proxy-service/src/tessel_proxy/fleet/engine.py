@@ -109,11 +109,16 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class DeviceMoved:
-    """A device has a newer tunnel on `member`: all others cut their tunnel of this device."""
+    """A device has a newer tunnel on `member`: all others cut their tunnel of this device.
+
+    `age_s`: seconds since that tunnel was admitted, as far as the notice has waited. A tunnel that
+    has come later stays.
+    """
 
     account: str
     device: str
     member: str
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,12 +127,12 @@ class Member:
         # their tunnels of it is the newer one.
         if device is None and self._standings.take_place(account):
             return True
-        own = usage.tunnels + self._pending[account]
+        own, asked_at = usage.tunnels + self._pending[account], self._clock.seconds()
         self._pending[account] += 1
         try:
             admission = await self._admit(account, device, own)
         except EngineError:
-            return self._decided_alone(account, device, own)
+            return self._decided_alone(account, device, own, asked_at)
         finally:
             self._pending[account] -= 1
             if not self._pending[account]:
@@ -154,11 +154,14 @@ class Member:
         self._told(account, news, self._news.told_departed)
         return admission
 
-    def _decided_alone(self, account: str, device: str | None, own: int) -> bool:
-        """Decide without the engine. A device that may come is told to it soon, if it is back."""
+    def _decided_alone(self, account: str, device: str | None, own: int, asked_at: float) -> bool:
+        """Decide without the engine. A device that may come is told to it soon, if it is back.
+
+        `asked_at`: when it was asked, which may have admitted the device without our knowledge.
+        """
         allowed = own < self._standings.tunnels_without_engine(account)
         if allowed and device is not None:
-            self._news.arrived(account, device)
+            self._news.arrived(account, device, asked_at)
             self._reports.add(account)
         return allowed
 
@@ -194,11 +197,17 @@ class Member:
     def _heard(self, notice: Notice) -> Deferred[Any] | None:
         if isinstance(notice, CountAsked):
             return Deferred.fromCoroutine(self._report(notice.account))
-        if isinstance(notice, DeviceMoved) and self._news.has_arrived(
-            notice.account, notice.device
-        ):
-            return None  # an older move: the engine has not heard of the tunnel that is here
+        if isinstance(notice, DeviceMoved) and self._is_older(notice):
+            return None
         return self._hear(notice)
+
+    def _is_older(self, move: DeviceMoved) -> bool:
+        """Return whether a device has moved before it came here; the engine has yet to hear that.
+
+        If it moved later, the engine has admitted it here although its answer was lost.
+        """
+        came_at = self._news.came_at(move.account, move.device)
+        return came_at is not None and self._clock.seconds() - came_at < move.age_s
 
     async def _report(self, account: str) -> None:
         """Send the tunnels and devices of one account now, and give up its places."""

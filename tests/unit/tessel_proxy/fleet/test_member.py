@@ -45,6 +45,7 @@ class Fragile:
     def __init__(self, clock):
         self._engine = LocalEngine(clock)
         self.is_away = False
+        self.loses_answers = False
 
     def hear(self, notice, member):
         self._engine._members[member].hear(notice)
@@ -57,7 +58,10 @@ class Fragile:
         async def call(*values, **named):
             if self.is_away:
                 raise EngineError("away")
-            return await method(*values, **named)
+            answer = await method(*values, **named)
+            if self.loses_answers:
+                raise EngineError("no answer in time")
+            return answer
 
         return call
 
@@ -352,12 +356,28 @@ def test_an_older_notice_does_not_cut_a_tunnel_of_which_the_engine_has_not_heard
     _, b = two
     engine.is_away = True
     b.open(device="d")
-    engine.hear(DeviceMoved("kim", "d", "a"), "b")
+    engine.hear(DeviceMoved("kim", "d", "a", age_s=0.2), "b")
     assert b.heard == []
     engine.is_away = False
     pass_time(clock, EXCHANGE_S)
     engine.hear(DeviceMoved("kim", "d", "a"), "b")
     assert b.heard == [DeviceMoved("kim", "d", "a")]
+
+
+def test_an_admission_whose_answer_was_lost_does_not_end_the_tunnel_that_came_after_it(
+    engine, clock
+):
+    a, b, c = (Process(name, engine, clock) for name in "abc")
+    a.open(device="d")
+    engine.loses_answers = True
+    assert b.open(device="d")
+    engine.loses_answers = False
+    clock.advance(GATHER_S / 2)
+    assert c.open(device="d")
+    assert b.heard == [DeviceMoved("kim", "d", "c")]
+    b.close(device="d")  # as it does when it hears that
+    pass_time(clock, EXCHANGE_S)
+    assert c.heard == []
 
 
 def test_counts_are_right_again_after_the_engine_has_lost_them(two, engine, clock):

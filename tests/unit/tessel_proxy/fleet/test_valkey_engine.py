@@ -1,5 +1,7 @@
 """The fleet's engine on a real Valkey server, with two hosts."""
 
+from dataclasses import replace
+
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
@@ -9,6 +11,7 @@ from twisted.internet.error import ConnectionDone
 from support.fleet_engines import Engines, passes, until
 from support.valkey_server import ValkeyServer
 from tessel_proxy.fleet import Demand, DeviceMoved, TokensRevoked, TunnelsEnded
+from tessel_proxy.fleet.valkey.hearing import BLOCK_S
 
 ONE = Demand(tunnels=1)
 MIB = 1024 * 1024
@@ -137,7 +140,8 @@ async def test_a_device_that_moves_takes_its_place_along(hosts):
     assert admission.granted
     assert admission.totals.demand.tunnels == 1
     await until(lambda: heard)
-    assert heard == [DeviceMoved("shop", "till", "b")]
+    assert [replace(each, age_s=0.0) for each in heard] == [DeviceMoved("shop", "till", "b")]
+    assert heard[0].age_s <= BLOCK_S + 1.0  # the inbox of a new member is read after BLOCK_S
 
 
 @pytest_twisted.ensureDeferred

@@ -194,6 +194,8 @@ class Hearing:
             return
         if isinstance(notice, TunnelsEnded):
             notice = replace(notice, age_s=self._age_s(stream, entry))
+        elif isinstance(notice, DeviceMoved):
+            notice = replace(notice, age_s=self._waited_s(entry))
         self.overhear(notice)
         self._hear(notice, fields.get(b"id", b"").decode("utf-8", "replace"), member)
 
@@ -205,6 +207,10 @@ class Hearing:
         """
         if _id(entry) > _id(self._late_to.get(stream, "0-0")):
             return 0.0
+        return self._waited_s(entry)
+
+    def _waited_s(self, entry: str) -> float:
+        """Return the age of an entry, by the server's time when it was connected."""
         server_s = self._clock.seconds() + self._server_ahead_s
         return max(0.0, server_s - _id(entry)[0] / 1000)
 
