@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import assert_never
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final, assert_never
 
 from twisted.internet.defer import Deferred, fail
 
@@ -19,7 +19,11 @@ from tessel_proxy.fleet.engine import (
 )
 from tessel_proxy.operations import Refusing
 from tessel_proxy.records.ends import TunnelOutcome
-from tessel_proxy.tunnel.shared_state import DeviceKey, TunnelRegistry
+from tessel_proxy.tunnel.shared_state import DeviceKey, OpenTunnel, TunnelRegistry
+
+MAX_FIRST: Final = 16
+"""Accounts whose tokens are checked before those of others, within a second. With more, all wait in
+one queue, and a token that is revoked alone is checked before them."""
 
 
 class NotActedError(Exception):
@@ -68,14 +72,28 @@ class NoticeActions:
 
     def check_tokens(self, account: str | None) -> None:
         """Check the tokens of an account's open tunnels now; None: of all tunnels, in turn."""
+        if account is not None:
+            self.check_accounts([account])
+            return
+        for tunnel, _ in self._owned():
+            tunnel.check_in_turn()
+
+    def check_accounts(self, accounts: Collection[str]) -> None:
+        """Check the tokens of these accounts' open tunnels: now, or in turn if they are many."""
+        for tunnel, account in self._owned():
+            if account not in accounts:
+                continue
+            if len(accounts) <= MAX_FIRST:
+                tunnel.check_again()
+            else:
+                tunnel.check_in_turn()
+
+    def _owned(self) -> Iterator[tuple[OpenTunnel, str]]:
+        """Return the tunnels whose token was accepted, and the account of each."""
         for tunnel in list(self._tunnels.all):
             owner = tunnel.owner
-            if owner is None:
-                continue
-            if account is None:
-                tunnel.check_in_turn()
-            elif account == owner.account:
-                tunnel.check_again()
+            if owner is not None:
+                yield tunnel, owner.account
 
     def _end(self, command: TunnelsEnded) -> None:
         said = Refused(Reason.ENDED, True, command.reason)

@@ -145,7 +145,7 @@ class ProxyService(Service):
         actions = NoticeActions(tunnels, self._doubt_tokens, self.refusing)
         self.hear: Hear = actions.hear
         engine = None if fleet is None else fleet.engine
-        self._withdrawn = WithdrawnTokens(take_withdrawn, actions.check_tokens, engine, reactor)
+        self._withdrawn = WithdrawnTokens(take_withdrawn, actions.check_accounts, engine, reactor)
         self._member = (
             None
             if fleet is None

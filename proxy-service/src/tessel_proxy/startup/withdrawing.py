@@ -29,11 +29,11 @@ class WithdrawnTokens:
     def __init__(
         self,
         take: Callable[[], Collection[str]],
-        check: Callable[[str], None],
+        check: Callable[[Collection[str]], None],
         engine: Engine | None,
         clock: IReactorTime,
     ) -> None:
-        """`take` returns the accounts since its last call; `check` checks the tunnels of one.
+        """`take` returns the accounts since its last call; `check` checks the tunnels of some.
 
         `engine` None: there are no other processes.
         """
@@ -45,9 +45,9 @@ class WithdrawnTokens:
 
     def reloaded(self) -> None:
         """Called when a file of tokens was read again: checks the tunnels of this process."""
-        for account in self._take():
-            self._since[account] = self._clock.seconds()
-            self._check(account)
+        accounts = self._take()
+        self._since.update(dict.fromkeys(accounts, self._clock.seconds()))
+        self._check(accounts)
 
     def tell(self) -> None:
         """Called after a SIGHUP: lets all other processes read their files and check as well."""

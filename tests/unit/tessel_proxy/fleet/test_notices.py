@@ -9,7 +9,7 @@ from tessel_proxy.fleet.engine import (
     TokensRevoked,
     TunnelsEnded,
 )
-from tessel_proxy.fleet.notices import NoticeActions
+from tessel_proxy.fleet.notices import MAX_FIRST, NoticeActions
 from tessel_proxy.operations import Refusing, Rule
 from tessel_proxy.tunnel.shared_state import DeviceKey, TunnelRegistry
 
@@ -82,7 +82,17 @@ def test_revoked_tokens_of_an_account_are_checked_again(hear):
 
 def test_revoked_tokens_may_be_those_of_all_accounts(hear):
     said, _ = hear(TokensRevoked(None))
-    assert set(said) == {"kim's", "kim's d", "alex's d"}
+    assert said == {name: ["checked in turn"] for name in ("kim's", "kim's d", "alex's d")}
+
+
+@pytest.mark.parametrize(
+    ("others", "how"), [(MAX_FIRST - 1, "checked"), (MAX_FIRST, "checked in turn")]
+)
+def test_the_tokens_of_many_accounts_are_checked_in_turn(tunnels, others, how):
+    registry = TunnelRegistry(all=set(tunnels.values()))
+    actions = NoticeActions(registry, list, Refusing(registry, lambda: NOW))
+    actions.check_accounts({"alex", *map(str, range(others))})
+    assert {name: each.said for name, each in tunnels.items() if each.said} == {"alex's d": [how]}
 
 
 def test_the_tunnels_of_an_account_or_of_one_device_are_ended(hear, tunnels):

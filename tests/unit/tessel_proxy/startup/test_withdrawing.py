@@ -25,7 +25,7 @@ class Process:
     def __init__(self, engine):
         self.clock = Clock()
         self.withdrawn, self.checked = set(), []
-        self.tokens = WithdrawnTokens(self._take, self.checked.append, engine, self.clock)
+        self.tokens = WithdrawnTokens(self._take, self.checked.extend, engine, self.clock)
 
     def _take(self):
         taken, self.withdrawn = self.withdrawn, set()
