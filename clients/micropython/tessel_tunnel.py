@@ -691,8 +691,9 @@ class _Link:
             secured.close()
             error = TunnelError(code, "the tunnel was lost: %s" % why)
             for socket in self.sockets.values():
-                if not socket._flags & _DONE:
+                if not socket._flags & _ENDED:  # what has ended was received whole
                     socket._fail(error)
+                socket._flags |= _DONE | _FIN
                 socket._link = None
             self._tunnel._lost(self, error)
 

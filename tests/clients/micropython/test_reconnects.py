@@ -6,6 +6,10 @@ NOTICED_MS = 61_000  # a ping after 30 s of silence, and 30 s for its pong
 DIAL_MS = 100
 
 
+def test_the_link_may_be_lost_after_each_byte(python):
+    assert int(python.run("losses").split()[1]) > 200
+
+
 def a_day(python, lasts_s, failing_percent, hours=HOURS):
     options = ["-X", "heapsize=256k"]  # a small heap is collected faster
     printed = python.run("day", hours, lasts_s, failing_percent, options=options)
