@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from tessel_proxy.records.ends import REFUSED, Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.peers import host_of_peer
 
 MAX_ACCOUNTS: Final = 10_000
-"""Accounts whose refusals are kept; the one whose last refusal is oldest is dropped first."""
+"""Accounts whose refusals are kept, and whose openings are counted between two looks; the one whose
+last refusal is oldest, or whose first opening is, is dropped first."""
 
 MAX_KEPT: Final = 10_000
 """Ends and refusals that are kept for one watcher between two of its looks."""
@@ -43,6 +44,7 @@ class Mailbox:
         default_factory=lambda: deque(maxlen=MAX_KEPT)
     )
     refusals: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
+    active: set[TunnelRecord] = field(default_factory=set)  # had open substreams at some time
 
     def add_refusal(self, refusal: dict[str, Any]) -> None:
         """Keep a refusal; equal ones are counted."""
@@ -53,6 +55,11 @@ class Mailbox:
             found["at"] = refusal["at"]
         elif len(self.refusals) < MAX_KEPT:
             self.refusals[key] = refusal
+
+    def take_active(self) -> set[TunnelRecord]:
+        """Return the tunnels that had open substreams, and keep none."""
+        taken, self.active = self.active, set()
+        return taken
 
     def take_refusals(self) -> list[dict[str, Any]]:
         """Return the refusals, and keep none."""
@@ -68,7 +75,8 @@ class Happenings:
         self._wall_time = wall_time
         self.mailboxes: dict[str, Mailbox] = {}
         self.by_account: dict[str, AccountRefusals] = {}
-        self.opens: Counter[str] = Counter()  # openings of substreams, by account
+        self._opens: Counter[str] = Counter()  # openings of substreams, by account
+        self._ended_in: dict[TunnelRecord, tuple[int, int]] = {}
         self.opens_ever = 0
         self.refusals: Counter[str] = Counter()  # ever, by error number
         self.closed: Callable[[TunnelRecord], None] = lambda _record: None
@@ -87,18 +95,29 @@ class Happenings:
         """Called when a tunnel ends."""
         self._below.tunnel_closed(record, outcome)
         self.closed(record)
+        self._ended_in.pop(record, None)
         for each in self.mailboxes.values():
             each.closed.append((record, outcome))
 
     def substream_opened(self, record: SubstreamRecord) -> None:
         """Called when a substream opens: counts it for its account."""
         self._below.substream_opened(record)
-        self.opens[record.of.account or ""] += 1
+        self._opens[record.of.account or ""] += 1
+        if len(self._opens) > MAX_ACCOUNTS:
+            del self._opens[next(iter(self._opens))]
         self.opens_ever += 1
 
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None:
         """Called when a substream ends; a refused one is a refusal of its account."""
         self._below.substream_closed(record, outcome)
+        of = record.of  # its bytes have those of this substream already
+        self._ended_in.setdefault(
+            of,
+            (
+                of.bytes_from_device - record.bytes_from_device,
+                of.bytes_from_target - record.bytes_from_target,
+            ),
+        )
         for each in self.mailboxes.values():
             each.closed_substreams.append((record, outcome))
         if outcome in REFUSED and outcome.error is not None:
@@ -144,7 +163,15 @@ class Happenings:
         if len(self.by_account) > MAX_ACCOUNTS:
             del self.by_account[next(iter(self.by_account))]
 
-    def forget_accounts(self, keep: Callable[[str], bool]) -> None:
-        """Forget the openings of accounts for which `keep` is false: they have no tunnel now."""
-        for account in [each for each in self.opens if not keep(each)]:
-            del self.opens[account]
+    def take_opens(self) -> Counter[str]:
+        """Return the openings by account since the last call. At most MAX_ACCOUNTS accounts."""
+        taken, self._opens = self._opens, Counter()
+        return taken
+
+    def take_ended_in(self) -> Mapping[TunnelRecord, tuple[int, int]]:
+        """Return the open tunnels in which substreams have ended since the last call.
+
+        Each with the bytes, from device and from target, of all that had ended before.
+        """
+        taken, self._ended_in = self._ended_in, {}
+        return taken

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -29,6 +30,8 @@ one here, so these are hosts at which somebody watches."""
 
 TUNNEL_TOPICS: Final = ("tunnels",)
 
+_Stage: TypeAlias = tuple[str, str | None]  # with the account, which is known before "open"
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -36,9 +39,9 @@ class _Seen:
 
     mailbox: Mailbox
     at: float
-    stages: dict[TunnelRecord, tuple[str, str | None]] = field(default_factory=dict)
+    told: set[OpenTunnel] = field(default_factory=set)
+    passing: dict[OpenTunnel, _Stage] = field(default_factory=dict)  # those in another than "open"
     samples: Mapping[TunnelRecord, Sample] = field(default_factory=dict)
-    moving: set[TunnelRecord] = field(default_factory=set)
     owed: dict[TunnelRecord, None] = field(default_factory=dict)  # changes that are not told yet
     substreams: dict[str, dict[SubstreamRecord, tuple[int, int, str]]] = field(default_factory=dict)
 
@@ -112,28 +115,48 @@ class Watching:
     ) -> tuple[Sequence[OpenTunnel], Mapping[TunnelRecord, Sample]]:
         """Return tunnels that are new or in another state, and the samples of others.
 
-        A tunnel that has stopped to move bytes is among the others once more, with rates of 0.
+        Idle tunnels are not visited one by one: most are.
         """
-        inventory, samples = self._inventory, self._inventory.sampled()
-        fresh, changing = [], {}
-        stages, moving = {}, set()
-        for tunnel in inventory.tunnels.all:
-            record = tunnel.record
-            stage = stages[record] = (tunnel.stage, record.account)
-            sample, before = samples.get(record), seen.samples.get(record)
-            is_owed = record in seen.owed
-            if seen.stages.get(record) != stage:
-                fresh.append(tunnel)  # its row has the counts
-            elif sample is None or (sample is before and not is_owed):
-                continue  # idle, as most are
-            elif is_owed or _bytes(sample) != _bytes(before) or record in seen.moving:
-                changing[record] = sample
-            if sample is None:
-                continue
-            if sample.from_device_per_s or sample.from_target_per_s:
-                moving.add(record)
-        seen.stages, seen.samples, seen.moving = stages, samples, moving
+        samples = self._inventory.sampled()
+        fresh = self._fresh(seen)
+        changing = self._changing(seen, samples, {each.record for each in fresh})
+        seen.samples = samples
         return fresh, changing
+
+    def _fresh(self, seen: _Seen) -> list[OpenTunnel]:
+        """Return tunnels that are new, or in another state than at the last look."""
+        tunnels = self._inventory.tunnels
+        new = tunnels.all - seen.told
+        passing = {
+            each: (each.stage, each.record.account)
+            for each in tunnels.unauthenticated | tunnels.closing
+        }
+        told = tunnels.all & seen.told
+        passed = [each for each in seen.passing.keys() - passing.keys() if each in told]
+        other = [each for each in passing if each in told and seen.passing.get(each) != passing[each]]
+        seen.told, seen.passing = told | new, passing
+        return [*new, *passed, *other]
+
+    def _changing(
+        self,
+        seen: _Seen,
+        samples: Mapping[TunnelRecord, Sample],
+        fresh: AbstractSet[TunnelRecord],
+    ) -> Mapping[TunnelRecord, Sample]:
+        """Return the samples of tunnels that have moved bytes, or have other open substreams.
+
+        One that has stopped to move bytes is among them once more, with rates of 0.
+        """
+        found, is_open = {}, self._inventory.records.tunnels
+        active = seen.mailbox.take_active()
+        for record in (active | seen.samples.keys() | seen.owed.keys()) - fresh:
+            before, sample = seen.samples.get(record), samples.get(record)
+            if sample is before and record not in seen.owed and record not in active:
+                continue
+            sample = sample or self._inventory.sample_of(record)
+            if record in is_open and (record in seen.owed or _differs(before, sample)):
+                found[record] = sample
+        return found
 
     def _changed(
         self,
@@ -148,7 +171,7 @@ class Watching:
         """
         inventory = self._inventory
         for late in fresh[most:]:
-            del seen.stages[late.record]  # so it is fresh once more
+            seen.told.discard(late)  # so it is new once more
         waiting = dict.fromkeys(each for each in seen.owed if each in changing)
         waiting.update(dict.fromkeys(changing))
         in_turn = list(waiting)
@@ -226,10 +249,16 @@ class Watching:
             self._forgetting = self._inventory.clock.callLater(FORGET_S, self._forget)
 
 
-def _bytes(sample: Sample | None) -> tuple[int, int, int] | None:
-    if sample is None:
-        return None
-    return sample.bytes_from_device, sample.bytes_from_target, sample.open_substreams
+def _differs(before: Sample | None, now: Sample) -> bool:
+    """Return whether a tunnel has moved, moves no more, or has other open substreams."""
+    if before is None:  # it was idle, and was active since
+        return True
+    return bool(
+        (before.bytes_from_device, before.bytes_from_target, before.open_substreams)
+        != (now.bytes_from_device, now.bytes_from_target, now.open_substreams)
+        or before.from_device_per_s
+        or before.from_target_per_s
+    )
 
 
 def _counts(tunnel_id: str, sample: Sample) -> list[Any]:

@@ -50,6 +50,10 @@ class Membership:
             self._device = device
             self._shared.tunnels.by_device[device] = self._tunnel
 
+    def closing(self) -> None:
+        """Register the tunnel as closing."""
+        self._shared.tunnels.closing.add(self._tunnel)
+
     def leave_account(self) -> None:
         """Remove the tunnel from its account and device; a second call does nothing."""
         usage, self._usage = self._usage, None
@@ -67,4 +71,5 @@ class Membership:
         tunnels.all.discard(self._tunnel)
         tunnels.unauthenticated.discard(self._tunnel)
         tunnels.handshaking.discard(self._tunnel)
+        tunnels.closing.discard(self._tunnel)
         self.leave_account()

@@ -254,6 +254,7 @@ class Session:
 
     def _put_away(self) -> None:
         self._move(SessionInput.CLOSE)
+        self._membership.closing()
         self._deadline.stop()
         self._held.clear()
         if self._checking is not None:

@@ -103,11 +103,16 @@ class DeviceKey(NamedTuple):
 
 @dataclass(slots=True)
 class TunnelRegistry:
-    """The sets of open tunnels: all, unauthenticated, in a TLS handshake, and by device."""
+    """The sets of open tunnels: all, unauthenticated, in a TLS handshake, closing, and by device.
+
+    All others are open and authenticated. So whoever looks for those that change needs to visit
+    only the sets of a few.
+    """
 
     all: set[OpenTunnel] = field(default_factory=set)
     unauthenticated: set[OpenTunnel] = field(default_factory=set)
     handshaking: set[OpenTunnel] = field(default_factory=set)  # a subset of `unauthenticated`
+    closing: set[OpenTunnel] = field(default_factory=set)  # until the device closes its end, too
     by_device: dict[DeviceKey, OpenTunnel] = field(
         default_factory=dict
     )  # the newest tunnel of each
