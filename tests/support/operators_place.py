@@ -8,6 +8,7 @@ import jsonschema
 from prometheus_client import CollectorRegistry
 from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from support.proxy_in_memory import Stage
@@ -95,6 +96,7 @@ class Place:
             wall_time=lambda: NOW,
             engine=Engine("valkey://engine", lambda: True),
             upgrade=self._upgrade,
+            let_others_run=lambda: deferLater(reactor, 0),
         )
         self.events = EventStreams(desk, reactor)
         access = Access(TOKEN, reactor.seconds, lambda: NOW)

@@ -96,7 +96,9 @@ class Inventory:
             return self._samples
         self._sampled_at = now
         ended_in, before = self.happenings.take_ended_in(), self._samples
-        self._samples = self._active([*ended_in, *(each for each in before if _moved(before[each]))])
+        self._samples = self._active(
+            [*ended_in, *(each for each in before if _moved(before[each]))]
+        )
         for record, sample in self._samples.items():
             old = before.get(record)
             nbytes = ended_in.get(record, _totals(record)) if old is None else _totals(old)
@@ -110,7 +112,7 @@ class Inventory:
         return self._samples
 
     def _active(self, others: Iterable[TunnelRecord]) -> dict[TunnelRecord, Sample]:
-        """Return the bytes of tunnels with open substreams, and of others; closed ones have none."""
+        """Return the bytes of open tunnels: those with open substreams, and `others`."""
         is_open = self.records.tunnels
         found = {each: _idle(each) for each in others if each in is_open}
         for substream in self.records.substreams:
@@ -126,7 +128,7 @@ class Inventory:
         return found
 
     def sample_of(self, record: TunnelRecord) -> Sample:
-        """Return what a tunnel had moved at the last sample; an idle one has moved no more since."""
+        """Return what a tunnel had moved at the last sample."""
         return self._samples.get(record) or _idle(record)
 
     def id_of(self, record: TunnelRecord) -> str:

@@ -132,10 +132,10 @@ class Watching:
             for each in tunnels.unauthenticated | tunnels.closing
         }
         told = tunnels.all & seen.told
-        passed = [each for each in seen.passing.keys() - passing.keys() if each in told]
-        other = [each for each in passing if each in told and seen.passing.get(each) != passing[each]]
+        opened = (seen.passing.keys() - passing.keys()) & told
+        other = {each for each, stage in passing.items() if stage != seen.passing.get(each)} & told
         seen.told, seen.passing = told | new, passing
-        return [*new, *passed, *other]
+        return [*new, *opened, *other]
 
     def _changing(
         self,

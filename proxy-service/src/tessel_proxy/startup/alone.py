@@ -57,9 +57,9 @@ class SingleProcess:
         self._operator: OperatorPorts | None = None
         control = None
         if service.operated is not None:
-            desk = desk_of(
-                service.operated.operations, service.member, self.keeping, engine, _no_upgrade
-            )
+            answers = service.operated.operations
+            name = service.member
+            desk = desk_of(answers, name, self.keeping, engine, _no_upgrade, clock=reactor)
             self._operator = operator_ports(settings, desk, reactor, audit)
             control = self._operator.control
             if self._operator.admin is not None:

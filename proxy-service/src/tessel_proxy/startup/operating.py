@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 
 from tessel_proxy.fleet.asking import AskedWorkers
 from tessel_proxy.fleet.host_keeping import HostKeeping
@@ -119,6 +120,8 @@ def desk_of(
     keeping: HostKeeping,
     engine: ValkeyEngine | None,
     upgrade: Callable[[], Awaitable[str | None]],
+    *,
+    clock: IReactorTime,
 ) -> Desk:
     """Return the desk of a host with a name; `answers` are those of the host itself.
 
@@ -138,6 +141,7 @@ def desk_of(
         wall_time=time.time,
         engine=shown,
         upgrade=upgrade,
+        let_others_run=lambda: deferLater(clock, 0),
     )
 
 

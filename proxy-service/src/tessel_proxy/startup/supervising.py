@@ -116,7 +116,8 @@ class SupervisorService:
         site = admin_site(self.supervisor, registry)
         self._admin = AdminPort(config, reactor, site)
         answers = SupervisedAnswers(self.supervisor, reactor, plan.name)
-        desk = desk_of(answers, plan.name, self.keeping, fleet, self._upgrade.run)
+        run = self._upgrade.run
+        desk = desk_of(answers, plan.name, self.keeping, fleet, run, clock=reactor)
         self._operator = operator_ports(config, desk, reactor, audit)
         if self._operator.admin is not None:
             add_operator(site, self._operator.admin)

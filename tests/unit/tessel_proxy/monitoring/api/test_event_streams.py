@@ -70,6 +70,7 @@ class Host:
             wall_time=lambda: 0.0,
             engine=None,
             upgrade=None,
+            let_others_run=None,
         )
         self.events = EventStreams(desk, self.clock)
 
