@@ -50,6 +50,14 @@ def test_a_proxy_that_returns_after_minutes_is_tried_at_once_on_request(tab, api
     tab.errors.clear()
 
 
+def test_what_is_open_is_shown_before_the_first_totals_come(tab, api):
+    api.silent = True
+    api.proxies[0] |= {"tunnels": 1234, "substreams": 77}
+    tab.log_in()
+    tab.page.locator("#totals", has_text="1,234").wait_for()
+    assert "77" in tab.page.inner_text("#totals")
+
+
 def test_too_many_watchers_are_told_so_and_wait_as_long_as_asked(tab, api):
     body = '{"error":{"code":"busy","message":"32 watch already; try again later"}}'
     answer = {"status": 503, "headers": {"Retry-After": "20"}, "body": body}

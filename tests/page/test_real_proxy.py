@@ -102,6 +102,7 @@ def test_a_device_that_is_ended_is_told_the_reason_and_may_return(tab, connect):
     tab.page.click("dialog button.danger")
     answer = told(device)
     assert (answer["reason"], answer["message"]) == ("ended", "new firmware")
+    tab.shown("kitchen · closing")  # until the device closes its end
     device.socket.close()
     tab.shown("This tunnel has ended")
     connect("kitchen")

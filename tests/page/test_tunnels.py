@@ -144,6 +144,16 @@ class TestOne:
         ((_, _, body),) = api.commands
         assert body == {"account": "bert", "device": "roof", "for_s": 86_400, "reason": "stolen"}
 
+    def test_one_whose_device_has_not_closed_its_end_is_shown_as_closing(self, tab, api):
+        tab.log_in()
+        tab.row("kitchen").click()
+        tab.page.get_by_role("button", name="End…").wait_for()
+        closing = tunnel(1, device="kitchen", account="anna", state="closing")
+        api.push("tunnels", {"opened": [closing], "changed": [], "closed": []})
+        tab.shown("kitchen · closing")
+        tab.shown("This tunnel is closing.")
+        assert tab.page.get_by_role("button", name="End…").is_disabled()
+
     def test_an_unnamed_device_is_not_offered(self, tab):
         tab.log_in()
         tab.row("no name").click()

@@ -370,7 +370,8 @@ def _answers_of(api):  # noqa: C901 -- one function for each resource
             stream = api.watch(topics)
             session = self._cookie()
             try:
-                self._event("totals", api.totals())
+                if not api.silent:
+                    self._event("totals", api.totals())
                 while session in api.sessions and (event := stream.get()) is not None:
                     self._event(*event)
             finally:

@@ -65,8 +65,10 @@ export class App {
 
   async #refetch() {
     this.#view?.reload();
+    const before = this.fleet;
     try {
-      this.#showFleet(await get("/proxies"));
+      const fleet = await get("/proxies");
+      if (this.fleet === before) this.#showFleet(fleet); // an event is newer
     } catch (error) {
       this.complain("fleet", `The list of proxies could not be read. ${error.message}`);
     }
@@ -128,8 +130,16 @@ export class App {
     const ready = serving.filter((proxy) => proxy.ready);
     setText(this.figures["Proxies ready"], `${ready.length} of ${serving.length}`);
     this.figures["Proxies ready"].classList.toggle("bad", ready.length < serving.length);
+    if (this.totals === null) this.#showOpen(fleet.proxies);
     this.complain("fleet", fleetTrouble(fleet));
     this.#view?.event("proxies", fleet);
+  }
+
+  /** Show what is open until the first totals come, which may take a second. */
+  #showOpen(proxies) {
+    const sum = (name) => number(proxies.reduce((total, proxy) => total + proxy[name], 0));
+    setText(this.figures.Tunnels, sum("tunnels"));
+    setText(this.figures.Substreams, sum("substreams"));
   }
 
   #keepRefusals(refusals) {

@@ -9,6 +9,7 @@ import { bytes, duration, moment, plural, rate, visible } from "../format.js";
 import { Substreams } from "./substreams.js";
 
 const enc = encodeURIComponent;
+const CLOSING = "This tunnel is closing. It ends when the device has closed its end, or after 10 s."; // streamplex CLOSE_TIMEOUT_S
 
 export class TunnelPanel {
   id = null;
@@ -77,7 +78,9 @@ export class TunnelPanel {
   /** Show newer values of this tunnel. */
   know(tunnel) {
     if (tunnel === undefined || tunnel.id !== this.id) return;
+    const before = this.#tunnel?.state;
     this.#tunnel = { ...this.#tunnel, ...tunnel };
+    if (tunnel.state !== before) this.#showState();
     this.#show();
   }
 
@@ -108,8 +111,9 @@ export class TunnelPanel {
   }
 
   #showState() {
-    this.end.disabled = this.#end !== null;
-    if (this.#end === null) return this.#notify();
+    const closing = this.#tunnel?.state === "closing";
+    this.end.disabled = closing || this.#end !== null;
+    if (this.#end === null) return closing ? this.#notify(CLOSING) : this.#notify();
     const { error, why, outcome, at } = this.#end;
     const reason = why || outcome;
     this.#notify("This tunnel has ended", ...(reason && reason !== "ended" ? [`: ${visible(reason)}`] : []), ". ", h("span.muted", { title: moment(at) }, moment(at)), ...(error ? [" ", errorLink(error)] : []));

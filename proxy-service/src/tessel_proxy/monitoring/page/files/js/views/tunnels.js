@@ -14,7 +14,12 @@ const enc = encodeURIComponent;
 
 const STATES = { handshake: "in the TLS handshake", unauthenticated: "no token yet", checking: "token being checked", closing: "closing" };
 
-const named = (tunnel) => (tunnel.device === null ? (STATES[tunnel.state] ?? "no name") : visible(tunnel.device));
+const isClosing = (tunnel) => tunnel.state === "closing";
+
+function named(tunnel) {
+  if (tunnel.device === null) return STATES[tunnel.state] ?? "no name";
+  return isClosing(tunnel) ? `${visible(tunnel.device)} · ${STATES.closing}` : visible(tunnel.device);
+}
 
 const COLUMNS = [
   { key: "device", label: "Device", class: "name", text: named, title: named },
@@ -47,6 +52,7 @@ export class TunnelsView {
     this.grid = new Grid({
       label: "Tunnels", columns: COLUMNS, rowId: (t) => t.id, wideRow: 34, narrowRow: 56,
       open: (t) => (location.hash = `#/tunnels/${enc(t.id)}`), sort: (key) => this.#sort(key),
+      rowClass: (t) => (isClosing(t) ? "muted" : ""),
     });
     this.panel = new TunnelPanel(app, () => this.escape());
     this.element = h("div.split", {}, h("h1.unseen", {}, "Tunnels"), h("section.list", { "aria-label": "List of tunnels" }, this.#tools(), this.grid.frame), this.panel.element);
