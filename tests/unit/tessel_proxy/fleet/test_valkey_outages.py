@@ -374,7 +374,7 @@ async def test_a_member_that_an_emptied_server_has_not_seen_yet_is_named_as_miss
 async def test_a_command_after_a_loss_waits_until_the_members_say_that_they_live(
     server, three, engines, monkeypatch
 ):
-    monkeypatch.setattr("tessel_proxy.fleet.valkey.publishing.REBUILD_S", 0.8)
+    monkeypatch.setattr("tessel_proxy.fleet.valkey.publishing.ALL_LIVE_S", 0.8)
     _, _, command, heard = three
     deaf = await engines.up(server.port)
     server("FLUSHALL")

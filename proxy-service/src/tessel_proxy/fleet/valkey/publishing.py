@@ -19,9 +19,10 @@ from tessel_proxy.fleet.engine import (
     RuleAdded,
     RuleRemoved,
 )
+from tessel_proxy.fleet.valkey.connection import LONGEST_PAUSE_S
 from tessel_proxy.fleet.valkey.link import Link
 from tessel_proxy.fleet.valkey.members import LivingMembers
-from tessel_proxy.fleet.valkey.rebuilding import REBUILD_S, Rebuilding
+from tessel_proxy.fleet.valkey.rebuilding import Rebuilding
 from tessel_proxy.fleet.valkey.replies import confirmations_of
 from tessel_proxy.fleet.valkey.rules import rule_arguments
 from tessel_proxy.fleet.valkey.scripts import ALLOW, CONFIRMED, PUBLISH, REFUSE
@@ -30,6 +31,10 @@ from tessel_proxy.operations import MAX_RULES
 
 ASK_AGAIN_S: Final = 0.02
 """Seconds between two looks whether all members have confirmed a notice."""
+
+ALL_LIVE_S: Final = LONGEST_PAUSE_S + CALL_TIMEOUT_S
+"""Seconds in which all members have told an engine without data that they live: each host does so
+when it has dialled."""
 
 
 @dataclass(slots=True)
@@ -56,7 +61,7 @@ class Publishing:
         """Tell all live members; return which of them have acted. See Engine.
 
         A caller that has seen no members, such as a command, does not know who is missing until
-        they have told an emptied engine that they live: it waits for REBUILD_S more.
+        they have told an emptied engine that they live: it waits for ALL_LIVE_S more.
         """
         until = self._clock.seconds() + CALL_TIMEOUT_S - 2 * ASK_AGAIN_S
         published = _Published(notice)
@@ -79,7 +84,7 @@ class Publishing:
 
         An age of less than 0: the server's clock was set back.
         """
-        return 0.0 if self._living.names or not 0 <= age_s < REBUILD_S else REBUILD_S - age_s
+        return 0.0 if self._living.names or not 0 <= age_s < ALL_LIVE_S else ALL_LIVE_S - age_s
 
     async def _post(self, published: _Published) -> None:
         kept = (dump_notice(published.notice), published.id, KEPT_NOTICES, round(KEPT_NOTICES_S))
