@@ -2,9 +2,9 @@
 
 Of a limit on substreams, each process may have what it has, and more of what is free: an even part
 of it as long as it has less than an even part of the limit, so that a new account may have that at
-once. Beyond that it may have half of what is left when the others have taken theirs by the totals
-of a moment ago: the totals of two processes may be a second apart, so one may still use its former
-part when the other gets a new one, and together they do not exceed what was free.
+once. Beyond that it may have what is left when the others have taken even parts by the totals of a
+moment ago: the totals of two processes may be a second apart, so one may still use its former part
+when the other gets a new one, and together they do not exceed what was free.
 
 Of a limit on rates, each process gets its demand divided by the total demand, and some of the limit
 evenly, so that a process that had no demand for a while is not stopped by its first byte.
@@ -41,8 +41,8 @@ def number_part(
         return own + free
     if holders <= 1:
         return own + (free + 1) // 2
-    of_others = (holders - 1) * even_part(max(0, limit - lately), members)
-    beyond = max(0, free - of_others) // 2
+    of_others = (members - 1) * max(0, limit - lately) // members
+    beyond = max(0, free - of_others)
     return own + max(beyond, min(even_part(free, members), even_part(limit, members) - own))
 
 

@@ -241,6 +241,22 @@ def test_each_of_four_processes_may_use_its_even_part_of_a_new_account_at_once(e
         pass_time(clock, EXCHANGE_S)
 
 
+@pytest.mark.parametrize("busy", [1, 4])
+def test_busy_processes_reach_the_limit_beside_idle_ones_and_stay_within_it(engine, clock, busy):
+    config = replace(CONFIG, max_substreams_per_account=24, max_tunnels_per_account=40)
+    processes = [Process(str(n), engine, clock, config) for n in range(4)]
+    pass_time(clock, RENEW_S)
+    for each in processes:
+        each.open()
+    pass_time(clock, EXCHANGE_S)
+    opened = 0
+    for _ in range(20):
+        opened += sum(each.open_substreams() for each in processes[:busy])
+        pass_time(clock, EXCHANGE_S)
+        assert opened < 24 + 4  # even parts are rounded up
+    assert opened >= 24
+
+
 def test_an_account_on_one_process_may_use_the_whole_limit(two, clock):
     a, _ = two
     a.open()
