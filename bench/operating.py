@@ -36,7 +36,7 @@ ROOM: Final = {
     "MAX_TUNNELS_PER_ACCOUNT": "20000",
     "PING_INTERVAL_S": "3600",  # pings come in bursts, which would hide the rest
 }
-TOPICS: Final = "tunnels,totals,refusals"
+TOPICS: Final = "tunnels,totals,refusals,proxies"
 FOR_EVER_S: Final = 1_000_000
 SETTLES_S: Final = 3.0  # after the last tunnel, and after the first events
 
