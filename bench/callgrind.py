@@ -20,10 +20,7 @@ BEGIN = signal.SIGRTMIN + 1  # with a clock that is as slow as callgrind
 BEGIN_IDLE = signal.SIGRTMIN + 2  # with a clock that runs FASTER times faster
 END = signal.SIGRTMIN + 3
 
-ENVIRON = {
-    "LD_PRELOAD": str(Path(__file__).parent / "build" / "counted.so"),
-    "PYTHONHASHSEED": "0",  # else dictionaries differ from run to run
-}
+LIBRARY = Path(__file__).parent / "build" / "counted.so"
 
 FASTER = 10
 """The same as in counted.c."""
@@ -49,44 +46,63 @@ class Counts:
         return Counter(self.functions).most_common(number)
 
 
+def environ(out: Path) -> dict[str, str]:
+    """Return the environment of a program whose files are in `out`; its children inherit it."""
+    return {
+        "LD_PRELOAD": str(LIBRARY),
+        "COUNTED_ANSWERS": str(_answers(out)),
+        "PYTHONHASHSEED": "0",  # else dictionaries differ from run to run
+    }
+
+
+def _answers(out: Path) -> Path:
+    return out / "answers"
+
+
 def counted(out: Path, program: Sequence[str | Path]) -> list[str | Path]:
     """Return the command line that runs `program` under callgrind, with its files in `out`.
 
-    The program needs the library of counted.c, see `ENVIRON`. Raises BenchError without valgrind.
+    So run the processes that it starts, too. The program needs the environment `environ`. Raises BenchError without valgrind.
     """
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise BenchError("valgrind is not installed; Debian's package is `valgrind`")
     return [
         valgrind,
-        *("--tool=callgrind", "--instr-atstart=no", "--quiet"),
+        *("--tool=callgrind", "--instr-atstart=no", "--trace-children=yes", "--quiet"),
         *(f"--callgrind-out-file={out}/callgrind.%p", f"--log-file={out}/valgrind.%p"),
         *program,
     ]
 
 
-class CountedServer:
-    """A server process under callgrind. `out` is the folder with callgrind's files."""
+class CountedProcess:
+    """A process under callgrind. `out` is the folder with callgrind's files."""
 
-    def __init__(self, server: Server, out: Path) -> None:
+    def __init__(self, server: Server, out: Path, pid: int) -> None:
+        """`server` is the process that was started: this one, or the one that has started it."""
         self._server = server
         self._out = out
+        self._pid = pid
 
     def begin(self, how: int = BEGIN) -> None:
         """Begin to count, and wait until the process does."""
-        self._order(how, "counting\n")
+        self._order(how, "counting")
 
     def end(self) -> Counts:
         """End the counting. Return what was counted since `begin`."""
-        self._order(END, "counted\n")
-        found = self._out.glob("callgrind.*.*")  # process, number of the file
+        self._order(END, "counted")
+        found = self._out.glob(f"callgrind.{self._pid}.*")  # number of the file
         newest = max(found, key=lambda each: int(each.suffix.removeprefix(".")))
         return parsed(newest.read_text())
 
     def _order(self, number: int, answer: str) -> None:
-        before = self._server.output.read_text().count(answer)
-        os.kill(self._server.pid, number)
-        self._server.awaited(lambda text: 1 if text.count(answer) > before else None)
+        before = self._answers(answer)
+        os.kill(self._pid, number)
+        self._server.awaited(lambda _output: 1 if self._answers(answer) > before else None)
+
+    def _answers(self, answer: str) -> int:
+        file = _answers(self._out)
+        return file.read_text().split("\n").count(f"{self._pid} {answer}") if file.exists() else 0
 
 
 def parsed(profile: str) -> Counts:

@@ -137,10 +137,10 @@ def proxy_without_credit(setup: Setup) -> Contender:
     return Contender("no credit/1", "tunnel", multiplexed=True, **_proxy(setup))
 
 
-def proxy_with_workers(setup: Setup, workers: int) -> Contender:
+def proxy_with_workers(setup: Setup, workers: int, launch: Launch = PLAIN) -> Contender:
     """Start the proxy with workers, and wait until all of them serve."""
-    settings = _settings(setup) | {"WORKERS": str(workers)}
-    server = Server("proxy", PLAIN.program, setup.folder, settings)
+    settings = {**_settings(setup), **launch.settings, "WORKERS": str(workers)}
+    server = Server("proxy", launch.program, setup.folder, settings)
 
     def all_serve(text: str) -> int | None:
         return _listening(text) if text.count('"worker_serves"') == workers else None

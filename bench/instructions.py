@@ -20,7 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import contenders
-from bench.callgrind import BEGIN, BEGIN_IDLE, ENVIRON, FASTER, CountedServer, Counts, counted
+from bench.callgrind import (
+    BEGIN,
+    BEGIN_IDLE,
+    FASTER,
+    CountedProcess,
+    Counts,
+    counted,
+    environ,
+)
 from bench.contenders import Contender, Launch, Setup
 from bench.load import Load
 from bench.processes import BenchError
@@ -149,19 +157,19 @@ def measure(works: Sequence[Work]) -> Iterator[tuple[str, Figure]]:
 
 
 @contextmanager
-def running(setup: Setup) -> Iterator[tuple[Contender, CountedServer]]:
+def running(setup: Setup) -> Iterator[tuple[Contender, CountedProcess]]:
     """Run the proxy under callgrind."""
     with tempfile.TemporaryDirectory(dir=setup.folder) as name:
         out = Path(name)
-        proxy = contenders.proxy(setup, Launch(counted(out, contenders.PLAIN.program), ENVIRON))
+        proxy = contenders.proxy(setup, Launch(counted(out, contenders.PLAIN.program), environ(out)))
         try:
             assert proxy.served is not None, "it is a process"
-            yield proxy, CountedServer(proxy.served, out)
+            yield proxy, CountedProcess(proxy.served, out, proxy.served.pid)
         finally:
             proxy.stop()
 
 
-def _counts(setup: Setup, proxy: Contender, server: CountedServer, work: Work, run: Run) -> Counts:
+def _counts(setup: Setup, proxy: Contender, server: CountedProcess, work: Work, run: Run) -> Counts:
     options = [*proxy.options(setup), *work.options]
     with Load(LOAD, options, run.mode) as load:
         load.until_ready()
