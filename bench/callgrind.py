@@ -36,6 +36,10 @@ class Counts:
     instructions: int
     functions: Mapping[str, int]
 
+    def __add__(self, other: Counts) -> Counts:
+        functions = Counter(self.functions) + Counter(other.functions)
+        return Counts(self.instructions + other.instructions, functions)
+
     def __sub__(self, other: Counts) -> Counts:
         functions = Counter(self.functions)
         functions.subtract(other.functions)
@@ -73,6 +77,9 @@ def counted(out: Path, program: Sequence[str | Path]) -> list[str | Path]:
         *(f"--callgrind-out-file={out}/callgrind.%p", f"--log-file={out}/valgrind.%p"),
         *program,
     ]
+
+
+NOTHING = Counts(0, {})
 
 
 class CountedProcess:

@@ -5,6 +5,7 @@ them is kept in the repository (instructions.json), and `--compare` fails if a f
 3 % worse. A table holds for one build of Python only; for another, nothing is compared.
 
 Each figure is the difference of two runs of different length: what happens once does not count.
+With `--workers`, the workers of a proxy are counted together, and their supervisor.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from bench.callgrind import (
     BEGIN,
     BEGIN_IDLE,
     FASTER,
+    NOTHING,
     CountedProcess,
     Counts,
     counted,
@@ -71,6 +73,11 @@ class Work:
     options: Sequence[str] = ()
     begin: int = BEGIN
     most_worse: float = MOST_WORSE
+
+    @property
+    def runs(self) -> tuple[Run, Run]:
+        """Both runs, the short one first."""
+        return self.short, self.long
 
 
 def opens(parallel: int, short: int, long: int) -> Work:
@@ -140,43 +147,59 @@ class Figure:
 Figures = Mapping[str, Figure]
 
 
-def measure(works: Sequence[Work]) -> Iterator[tuple[str, Figure]]:
-    """Measure each kind of work, and yield its name and figure."""
+def measure(works: Sequence[Work], workers: int) -> Iterator[tuple[str, Figure]]:
+    """Measure each kind of work, and yield its name and figure; for workers two of them."""
     with tempfile.TemporaryDirectory(prefix="tessel-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         contenders.make_certificate(folder)
         site, port = contenders.site(SITE, folder)
         stack.callback(site.stop)
         setup = Setup(folder, port)
-        with running(setup) as (proxy, server):
+        with running(setup, workers) as (proxy, processes):
             for work in works:
-                short, long = (
-                    _counts(setup, proxy, server, work, run) for run in (work.short, work.long)
-                )
-                yield work.name, Figure.of(work, short, long)
+                runs = [_counts(setup, proxy, processes, work, run) for run in work.runs]
+                for name, which in _parts(work.name, workers):
+                    short, long = (sum(run[which], NOTHING) for run in runs)
+                    yield name, Figure.of(work, short, long)
+
+
+def _parts(name: str, workers: int) -> list[tuple[str, slice]]:
+    """Return the names of the figures, and which processes each of them counts."""
+    if workers == 1:
+        return [(name, slice(None))]
+    all_of_them = f"{name}, {workers} workers"
+    return [(all_of_them, slice(1, None)), (f"{all_of_them}: supervisor", slice(1))]
 
 
 @contextmanager
-def running(setup: Setup) -> Iterator[tuple[Contender, CountedProcess]]:
-    """Run the proxy under callgrind."""
+def running(setup: Setup, workers: int) -> Iterator[tuple[Contender, Sequence[CountedProcess]]]:
+    """Run the proxy under callgrind; its first process is the one that was started."""
     with tempfile.TemporaryDirectory(dir=setup.folder) as name:
         out = Path(name)
-        proxy = contenders.proxy(setup, Launch(counted(out, contenders.PLAIN.program), environ(out)))
+        launch = Launch(counted(out, contenders.PLAIN.program), environ(out))
+        if workers == 1:
+            proxy = contenders.proxy(setup, launch)
+        else:
+            proxy = contenders.proxy_with_workers(setup, workers, launch)
+        served = proxy.served
+        assert served is not None, "it is a process"
         try:
-            assert proxy.served is not None, "it is a process"
-            yield proxy, CountedProcess(proxy.served, out, proxy.served.pid)
+            yield proxy, [CountedProcess(served, out, pid) for pid in served.each_usage()]
         finally:
             proxy.stop()
 
 
-def _counts(setup: Setup, proxy: Contender, server: CountedProcess, work: Work, run: Run) -> Counts:
+def _counts(
+    setup: Setup, proxy: Contender, processes: Sequence[CountedProcess], work: Work, run: Run
+) -> list[Counts]:
     options = [*proxy.options(setup), *work.options]
     with Load(LOAD, options, run.mode) as load:
         load.until_ready()
-        server.begin(work.begin)
+        for each in processes:
+            each.begin(work.begin)
         load.go()
         load.figures()
-        return server.end()
+        return [each.end() for each in processes]
 
 
 def build() -> str:
@@ -270,7 +293,7 @@ def main() -> int:
     try:
         tables = load_tables(TABLE)
         now = {}
-        for name, figure in measure(chosen):
+        for name, figure in measure(chosen, arguments.workers):
             now[name] = figure
             if arguments.functions:
                 print(profile(name, figure), flush=True)
@@ -307,6 +330,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--save", action="store_true", help="store the figures for this build of Python"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="count N workers and their supervisor instead of a single process",
     )
     parser.add_argument(
         "--functions", action="store_true", help="print the functions that cost most"
