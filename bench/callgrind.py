@@ -66,7 +66,8 @@ def _answers(out: Path) -> Path:
 def counted(out: Path, program: Sequence[str | Path]) -> list[str | Path]:
     """Return the command line that runs `program` under callgrind, with its files in `out`.
 
-    So run the processes that it starts, too. The program needs the environment `environ`. Raises BenchError without valgrind.
+    So run the processes that it starts, too. The program needs the environment `environ`. Raises
+    BenchError without valgrind.
     """
     valgrind = shutil.which("valgrind")
     if valgrind is None:

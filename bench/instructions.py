@@ -149,8 +149,8 @@ Figures = Mapping[str, Figure]
 
 def measure(works: Sequence[Work], workers: int) -> Iterator[tuple[str, Figure]]:
     """Measure each kind of work, and yield its name and figure; for workers two of them."""
-    with tempfile.TemporaryDirectory(prefix="tessel-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="tessel-bench-") as temporary, ExitStack() as stack:
+        folder = Path(temporary)
         contenders.make_certificate(folder)
         site, port = contenders.site(SITE, folder)
         stack.callback(site.stop)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -157,6 +158,26 @@ class Arrangement:
         return workers_of_tunnels(log)
 
 
+def nice_for(processes: int) -> int:
+    """Return the nice value that gives a session as much processor time as `processes` sessions.
+
+    Each step of it is a quarter (sched(7)).
+    """
+    return -round(math.log(processes, 1.25))
+
+
+def give_time(proxy: Contender, processes: int) -> None:
+    """Give a proxy the processor time of as many sessions as it has busy processes.
+
+    Where cores are full, Linux divides them evenly among sessions (sched(7), "The autogroup
+    feature"). Two proxies have two sessions, and two workers one, so their clients would interrupt
+    them more often. Does nothing where sessions have no share of their own, or without root.
+    """
+    share = Path(f"/proc/{proxy.served.pid}/autogroup") if proxy.served else None
+    if share is not None and share.exists() and os.geteuid() == 0:
+        share.write_text(str(nice_for(processes)))
+
+
 @contextmanager
 def limited(proxies: Sequence[Contender], part: float | None) -> Iterator[None]:
     """Give each process of the proxies a part of a core; None: no limit.
@@ -194,6 +215,7 @@ def measure(chosen: Sequence[Row], runs: int, part: float | None) -> None:
         stack.callback(site.stop)
         setup = Setup(folder, port)
         one, two = contenders.proxy(setup), contenders.proxy_with_workers(setup, 2)
+        give_time(two, 2)
         each, other = contenders.proxy(setup), contenders.proxy(setup)
         stack.enter_context(limited([one, two, each, other], part))
         arrangements = [

@@ -53,6 +53,11 @@ def test_a_figure_is_the_difference_of_two_runs_for_each_unit():
     assert Figure.of(WORK, short, long) == Figure("opening", 100, [("b", 90), ("a", 10)])
 
 
+def test_the_counts_of_several_processes_are_added():
+    both = Counts(700, {"a": 400, "b": 300}) + Counts(5, {"b": 5})
+    assert both == Counts(705, {"a": 400, "b": 305})
+
+
 def test_only_figures_beyond_their_margin_are_worse():
     stored = {"up 1": figure(1000), "down 1": figure(1000), "idle minute": figure(1000)}
     now = {"up 1": figure(1029), "down 1": figure(1031), "idle minute": figure(1031)}

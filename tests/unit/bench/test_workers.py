@@ -1,6 +1,6 @@
 """The pure parts of the bench of workers."""
 
-from bench.workers import Row, Run, rows, summary, workers_of_tunnels
+from bench.workers import Row, Run, nice_for, rows, summary, workers_of_tunnels
 
 LOG = """not JSON
 {"event": "listening", "port": 1}
@@ -32,3 +32,7 @@ def test_a_quick_run_has_the_same_rows_with_fewer_operations():
     quick, whole = rows(quick=True), rows(quick=False)
     assert [each.name for each in quick] == [each.name for each in whole]
     assert all(q.operations * 10 == w.operations for q, w in zip(quick, whole, strict=True))
+
+
+def test_each_busy_process_gives_a_session_another_share_of_time():
+    assert [nice_for(processes) for processes in (1, 2, 4)] == [0, -3, -6]
