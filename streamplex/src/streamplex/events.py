@@ -181,6 +181,9 @@ def decode_body(body: memoryview, known: frozenset[str] = _NO_FEATURES) -> Meani
         channel = body[0] << 8 | body[1]
         if channel != CONTROL_CHANNEL:
             return StreamEnded(channel)
+    if len(body) > HEADER_BYTES and body[2] == JSON:  # without an object for the message itself
+        value = jsontext.loads(bytes(body[HEADER_BYTES:]))
+        return _decode_json(body[0] << 8 | body[1], value, known)
     return decode(decode_message(body), known)
 
 
@@ -195,14 +198,17 @@ def decode(message: DataMessage | JsonMessage, known: frozenset[str] = _NO_FEATU
         if message.channel == CONTROL_CHANNEL:
             raise RemoteError("data on the control channel; allowed there: JSON")
         return DataReceived(message.channel, message.payload)
-    if not isinstance(message.value, dict):
+    return _decode_json(message.channel, message.value, known)
+
+
+def _decode_json(channel: int, value: Json, known: frozenset[str]) -> Meaning:
+    if not isinstance(value, dict):
         raise RemoteError(
-            f"JSON of type {type(message.value).__name__} on channel {message.channel}; "
-            "an object is expected"
+            f"JSON of type {type(value).__name__} on channel {channel}; an object is expected"
         )
-    if message.channel == CONTROL_CHANNEL:
-        return _decode_control(message.value, known)
-    return _decode_substream(message.channel, message.value, known)
+    if channel == CONTROL_CHANNEL:
+        return _decode_control(value, known)
+    return _decode_substream(channel, value, known)
 
 
 def _decode_control(said: dict[str, Json], known: frozenset[str]) -> Meaning:

@@ -50,11 +50,16 @@ class Policies:
         self.stamps = stamps_of(self.paths)
         if self._path is not None:
             self._file = _read(self._path)
+        # made once for all connections
+        self._default = self._with(self._file.default)
+        self._own = {name: self._with(rules) for name, rules in self._file.accounts.items()}
+
+    def _with(self, rules: RuleSet) -> Policy:
+        return Policy((self._everybodys, rules))
 
     def of(self, account: str) -> Policy:
         """Return the policy for a connection that this account opens now."""
-        own = self._file.accounts.get(account, self._file.default)
-        return Policy((self._everybodys, own))
+        return self._own.get(account, self._default)
 
     def hints(self) -> list[str]:
         """Return warnings about settings that an operator may not have intended.
