@@ -101,9 +101,11 @@ def _dial(host, port, cafile):
         # not every port reads PEM
         der = part if part is data else a2b_base64(part.split(b"-----END")[0])
         try:
+            context.load_verify_locations(
+                cadata=der
+            )  # MicroPython 1.22; a path is its first argument
+        except TypeError:
             context.load_verify_locations(der)
-        except (OSError, ValueError, TypeError):  # MicroPython 1.22 takes it for a path
-            context.load_verify_locations(cadata=der)
     info = _socket.getaddrinfo(host, port, 0, _socket.SOCK_STREAM)[0]
     plain = _socket.socket(info[0], _socket.SOCK_STREAM)
     try:
@@ -808,7 +810,7 @@ class Tunnel:
     def _begin(self):
         try:
             secured = self._dial(*self._proxy)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, MemoryError) as error:
             self._failed(TunnelError("ECONNREFUSED", "the proxy was not reached: %s" % error))
             return
         features = _FEATURES
