@@ -36,4 +36,4 @@ def test_failures_are_retried_after_a_backoff_that_has_a_limit(python):
 
 
 def test_a_day_leaves_nothing_behind(python):
-    assert a_day(python, 60, 30)["grown"] < 1_000
+    assert a_day(python, 60, 30, hours=8)["grown"] < 1_000
