@@ -24,7 +24,7 @@ class FlowControl:
         self._promises: Promises | None = None
         self._peers_first = 0
         self._windows: dict[int, Window] = {}
-        self._unread: set[int] = set()  # substreams that the peer has reset
+        self._unread: dict[int, None] = {}  # substreams that the peer has reset; smaller than a set
 
     def turn_on(self, windows: Windows, peers_first: int) -> None:
         """Apply flow control to all substreams that are opened from now on.
@@ -56,7 +56,7 @@ class FlowControl:
 
     def close(self, channel: int) -> None:
         """End the window of a substream that is released. Its queued data still needs credit."""
-        self._unread.discard(channel)
+        self._unread.pop(channel, None)
         window = self._windows.pop(channel, None)
         if window is not None:
             window.close()
@@ -143,4 +143,4 @@ class FlowControl:
         """Drop the queued data of a substream, because the peer has reset the substream."""
         self._scheduler.drop_payload(channel)
         if channel in self._windows:
-            self._unread.add(channel)
+            self._unread[channel] = None

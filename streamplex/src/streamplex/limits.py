@@ -19,6 +19,9 @@ class PeerLimits:
     answers. The default leaves room for about ten frames for each of 10,000 substreams."""
 
 
+DEFAULT_LIMITS = PeerLimits()
+
+
 class Patience:
     """Checks the bytes that one peer sends against the limits."""
 

@@ -168,7 +168,7 @@ class Scheduler:
     __slots__ = ("_aside", "_credits", "_lanes", "_pong", "_urgent", "frame_bytes")
 
     def __init__(self) -> None:
-        self._urgent: deque[bytes] = deque()
+        self._urgent: list[bytes] = []  # an empty deque would take 600 bytes of each tunnel
         self._pong = b""  # the answer to a ping that is due, if any
         self._lanes: OrderedDict[int, _Lane] = OrderedDict()  # in the order of their turns
         self._aside: dict[int, _Lane] = {}  # lanes that wait for credit
@@ -293,16 +293,26 @@ class Scheduler:
             self.frame_bytes -= len(self._pong)
             room -= len(self._pong)
             self._pong = b""
-        while self._urgent and room > 0:
-            frame = self._urgent.popleft()
-            pieces.append(frame)
-            self.frame_bytes -= len(frame)
-            room -= len(frame)
+        if self._urgent:
+            room -= self._take_urgent(room, pieces)
         while self._lanes and room > 0:
             channel, lane = next(iter(self._lanes.items()))
             room -= self._take_turn(channel, lane, room, pieces)
             served.append(channel)
         return Batch(pieces, served)
+
+    def _take_urgent(self, room: int, into: list[BytesLike | bytearray]) -> int:
+        """Move urgent frames into `into` until `room` bytes are used; return their bytes."""
+        taken = count = 0
+        for frame in self._urgent:
+            if taken >= room:
+                break
+            taken += len(frame)
+            count += 1
+        into += self._urgent[:count]
+        del self._urgent[:count]
+        self.frame_bytes -= taken
+        return taken
 
     def _take_turn(
         self, channel: int, lane: _Lane, room: int, pieces: list[BytesLike | bytearray]

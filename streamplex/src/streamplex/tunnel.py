@@ -35,11 +35,11 @@ from streamplex.events import (
     StreamOpened,
     StreamReset,
 )
-from streamplex.features import Features
+from streamplex.features import NO_FEATURES, Features
 from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
-from streamplex.limits import Patience, PeerLimits
+from streamplex.limits import DEFAULT_LIMITS, Patience, PeerLimits
 from streamplex.messages import DATA, HEADER_BYTES, BytesLike
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import Input, State
@@ -58,8 +58,8 @@ class TunnelCore:
         self._substreams = Substreams(side)
         self._states = self._substreams.states  # looked up for each message
         self._side = side
-        self._features = Features((), hears_goaway=False)
-        self._patience = Patience(limits or PeerLimits())
+        self._features = NO_FEATURES
+        self._patience = Patience(limits or DEFAULT_LIMITS)
         self._reader = FrameReader()
         self.scheduler = Scheduler()
         self.flow = FlowControl(self.scheduler)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES, Windows
@@ -119,7 +120,7 @@ class TunnelSettings(LimitSettings, AuthSettings):
         optional(seconds_or_none),
     )
 
-    @property
+    @cached_property
     def windows(self) -> Windows:
         """The flow-control window sizes in bytes that a device with credit/1 gets."""
         return Windows(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from streamplex.conversation.negotiation import FEATURES, first_window, offered
+from streamplex.conversation.negotiation import (
+    FEATURES,
+    common_features,
+    first_window,
+    offered,
+)
 from streamplex.credit import FIRST_WINDOW_BYTES
 from streamplex.features import DEVICE
 from streamplex.jsontext import Json
@@ -41,7 +46,7 @@ class Hello:
     @property
     def common(self) -> frozenset[str]:
         """The features that both the device and this library support."""
-        return frozenset(FEATURES) & (self.features or frozenset())
+        return common_features(self.features)
 
 
 def offer(token: str | None, device: str | None, window: int) -> Hello:

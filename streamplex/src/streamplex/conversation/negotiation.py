@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from streamplex.credit import FIRST_WINDOW_BYTES, MAX_CREDIT_BYTES
 from streamplex.features import (
     CREDIT,
@@ -19,6 +21,22 @@ from streamplex.jsontext import Json
 FEATURES = (REUSE, HALFCLOSE, RETRY, REASON, DEVICE, GOAWAY, PING, CREDIT, MESSAGE)
 """Every feature of this library, in the order in which the proxy lists them."""
 
+_KNOWN: Final = frozenset(FEATURES)
+
+_shared: dict[frozenset[str], frozenset[str]] = {}
+"""One set for all tunnels with the same features, because each set takes 700 bytes. Only sets of
+known names are kept, so that peers cannot fill it: there are 512 of them."""
+
+
+def shared(names: frozenset[str]) -> frozenset[str]:
+    """Return an equal set, which is the same for all tunnels if all its names are known."""
+    return _shared.setdefault(names, names) if names <= _KNOWN else names
+
+
+def common_features(offered_by_peer: frozenset[str] | None) -> frozenset[str]:
+    """Return the features that both the peer and this library support; None: it offers none."""
+    return shared(_KNOWN & (offered_by_peer or frozenset()))
+
 
 def offered(first_object: Json) -> frozenset[str]:
     """Return the names of the features in a peer's first object; empty if it has no list of them.
@@ -28,7 +46,7 @@ def offered(first_object: Json) -> frozenset[str]:
     names = first_object.get("features") if isinstance(first_object, dict) else None
     if not isinstance(names, list):
         return frozenset()
-    return frozenset(name for name in names if isinstance(name, str))
+    return shared(frozenset(name for name in names if isinstance(name, str)))
 
 
 def first_window(first_object: Json) -> int:

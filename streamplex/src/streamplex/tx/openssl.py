@@ -139,6 +139,17 @@ def seal(connection: SSL.Connection, data: memoryview) -> tuple[int, memoryview]
     return taken, _sealed.view[:got]
 
 
+def shrink(connection: SSL.Connection) -> None:
+    """Replace both BIOs of the connection with new, empty ones, to free their memory.
+
+    A BIO never gives memory back: after the handshake it keeps room for the longest flight. Call
+    this only when `sealed` has returned all bytes that wait and `rest` has read all that came.
+    """
+    into, out = (lib.BIO_new(lib.BIO_s_mem()) for _ in range(2))
+    connection._into_ssl, connection._from_ssl = into, out  # noqa: SLF001 -- see above
+    lib.SSL_set_bio(connection._ssl, into, out)  # noqa: SLF001 # frees the last ones
+
+
 def sealed(connection: SSL.Connection) -> memoryview:
     """Return a view of TLS bytes that wait to be sent, such as those of a handshake or an end.
 

@@ -32,7 +32,7 @@ from zope.interface import implementer
 
 from streamplex.tx.bulk import Writable, read_views_in_bulk, write_at_once
 from streamplex.tx.interfaces import ITakesViews
-from streamplex.tx.openssl import is_resumed, opened, rest, seal, sealed
+from streamplex.tx.openssl import is_resumed, opened, rest, seal, sealed, shrink
 
 LAST_BYTES_S = 30.0
 """Seconds in which TCP has to send its last bytes when TLS is over. The peer answers no more, so
@@ -110,6 +110,8 @@ class TLSTransport(BufferingTLSTransport):
         else:
             self.heard = True
             super().dataReceived(bytes(data))  # type: ignore[no-untyped-call]  # Twisted's
+            if self._handshakeDone and not self._lostTLSConnection:
+                shrink(self._tlsConnection)
 
     def _flushReceiveBIO(self) -> None:
         self._taken(rest(self._tlsConnection, self._take))

@@ -14,6 +14,7 @@ from streamplex.tx.openssl import (
     rest,
     seal,
     sealed,
+    shrink,
 )
 from streamplex.tx.tls import write_whole_pieces
 
@@ -217,3 +218,13 @@ def test_of_a_connection_that_has_said_its_end_nothing_more_is_encrypted(pair):
         seal(pair.far, data)
     data.release()  # as above
     assert kept.traceback
+
+
+def test_bytes_flow_both_ways_when_the_memory_of_the_handshake_is_given_back(pair):
+    kept = pair.far._from_ssl
+    for end in (pair.near, pair.far):
+        shrink(end)
+    assert pair.far._from_ssl != kept
+    assert all_of(opened, pair.near, pair.says(b"down")) == b"down"
+    _, up = seal(pair.near, memoryview(b"up"))
+    assert all_of(opened, pair.far, bytes(up)) == b"up"
