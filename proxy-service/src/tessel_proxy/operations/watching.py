@@ -131,10 +131,13 @@ class Watching:
             each: (each.stage, each.record.account)
             for each in tunnels.unauthenticated | tunnels.closing
         }
-        told = tunnels.all & seen.told
+        told = seen.told
+        if len(told) + len(new) > len(tunnels.all):
+            told &= tunnels.all  # some have closed
         opened = (seen.passing.keys() - passing.keys()) & told
         other = {each for each, stage in passing.items() if stage != seen.passing.get(each)} & told
-        seen.told, seen.passing = told | new, passing
+        told |= new
+        seen.passing = passing
         return [*new, *opened, *other]
 
     def _changing(
