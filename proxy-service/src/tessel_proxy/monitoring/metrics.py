@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from platform import python_version
 
@@ -298,5 +299,10 @@ def _labelled_gauge_of_build() -> Metric:
     family = GaugeMetricFamily(
         PREFIX + "build_info", "Version of the proxy and of Python.", labels=["version", "python"]
     )
-    family.add_metric([version("tessel-proxy"), python_version()], 1.0)
+    family.add_metric([_version(), python_version()], 1.0)
     return family
+
+
+@cache  # it reads files, and workers are asked for their metrics each second
+def _version() -> str:
+    return version("tessel-proxy")

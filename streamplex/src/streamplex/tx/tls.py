@@ -28,7 +28,8 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import implementer, providedBy
+from zope.interface.declarations import Provides
 
 from streamplex.tx.bulk import Writable, read_views_in_bulk, write_at_once
 from streamplex.tx.interfaces import ITakesViews
@@ -59,6 +60,20 @@ def ignore_alpn(context: SSL.Context) -> None:
     context.set_alpn_select_callback(lambda _connection, _offered: SSL.NO_OVERLAPPING_PROTOCOLS)
 
 
+_kept: dict[tuple[type, type], list[object]] = {}
+
+
+def _keep_declarations(secure: type, transport: ITransport) -> None:
+    """Keep the declarations by which Twisted marks a TLS connection as its transport's interfaces.
+
+    zope.interface drops a declaration with its last object, and Twisted makes one for each
+    interface and connection: a tenth of a handshake without this.
+    """
+    kinds = secure, type(transport)
+    if kinds not in _kept:  # a handful
+        _kept[kinds] = [Provides(secure, each) for each in providedBy(transport)]
+
+
 @implementer(ITakesViews)
 class TLSTransport(BufferingTLSTransport):
     """A TLS connection as a transport; made by a TLSFactory.
@@ -79,6 +94,7 @@ class TLSTransport(BufferingTLSTransport):
     def makeConnection(self, transport: ITransport) -> None:
         """Called when the transport below is connected: starts TLS, with large reads from TCP."""
         self._takes_views = ITakesViews.providedBy(self.wrappedProtocol)
+        _keep_declarations(type(self), transport)
         read_views_in_bulk(transport, self.dataReceived)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
 
