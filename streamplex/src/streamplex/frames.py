@@ -37,7 +37,7 @@ class FrameReader:
         self._partial = bytearray()
         self._missing = 0  # bytes until it is worth looking at the partial frame again
 
-    def feed(self, data: bytes) -> list[memoryview]:
+    def feed(self, data: bytes | memoryview) -> list[memoryview]:
         """Return the frame bodies that `data` completes, in order.
 
         The bodies are views of `data` where possible: copy those that are kept after `data`

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from itertools import takewhile
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 from streamplex.messages import DATA_HEADER_BYTES, BytesLike, data_header
 
@@ -47,17 +47,13 @@ class Batch(NamedTuple):
     """The channels whose queued data became less, each at least once."""
 
 
-class _Frame(bytes):
-    """A whole frame in a lane. All other items are payload, to be cut into frames."""
-
-    __slots__ = ()
+_Item: TypeAlias = tuple[bytes] | BytesLike | bytearray
+"""A tuple is a whole frame. All other items of a lane are payload, to be cut into frames."""
 
 
-def _is_small_payload(item: BytesLike | bytearray | None) -> TypeGuard[bytes | bytearray]:
+def _is_small_payload(item: _Item | None) -> TypeGuard[bytes | bytearray]:
     """Return whether later payload may be joined to it. A view is the rest of a piece in use."""
-    if not isinstance(item, bytes | bytearray) or isinstance(item, _Frame):
-        return False
-    return len(item) <= SMALL_BYTES
+    return isinstance(item, bytes | bytearray) and len(item) <= SMALL_BYTES
 
 
 class _Lane:
@@ -66,13 +62,13 @@ class _Lane:
     __slots__ = ("_items", "frame_bytes", "nbytes")
 
     def __init__(self) -> None:
-        self._items: deque[BytesLike | bytearray] = deque()
+        self._items: deque[_Item] = deque()
         self.nbytes = 0
         self.frame_bytes = 0  # of these, in whole frames
 
     def append_frame(self, frame: bytes) -> None:
         nbytes = len(frame)
-        self._items.append(_Frame(frame))
+        self._items.append((frame,))
         self.nbytes += nbytes
         self.frame_bytes += nbytes
 
@@ -80,8 +76,8 @@ class _Lane:
         items, self._items = self._items, deque()
         self.nbytes = self.frame_bytes = 0
         for item in items:
-            if isinstance(item, _Frame):
-                self.append_frame(item)
+            if isinstance(item, tuple):
+                self.append_frame(item[0])
             else:
                 self.append_payload(bytes(item) if isinstance(item, memoryview) else item)
 
@@ -97,20 +93,20 @@ class _Lane:
 
     def replace_payload(self, frame: bytes) -> None:
         items = list(self._items)
-        frames = [item for item in items if isinstance(item, _Frame)]
-        before = sum(1 for _ in takewhile(lambda item: isinstance(item, _Frame), items))
-        self._items = deque([*frames[:before], _Frame(frame), *frames[before:]])
+        frames = [item for item in items if isinstance(item, tuple)]
+        before = sum(1 for _ in takewhile(lambda item: isinstance(item, tuple), items))
+        self._items = deque([*frames[:before], (frame,), *frames[before:]])
         self.frame_bytes += len(frame)
         self.nbytes = self.frame_bytes
 
     def drop_payload(self) -> None:
-        self._items = deque(item for item in self._items if isinstance(item, _Frame))
+        self._items = deque(item for item in self._items if isinstance(item, tuple))
         self.nbytes = self.frame_bytes
 
     @property
     def needs_credit(self) -> bool:
         """Whether the next item is payload."""
-        return bool(self._items) and not isinstance(self._items[0], _Frame)
+        return bool(self._items) and not isinstance(self._items[0], tuple)
 
     def take(
         self, channel: int, turn_bytes: int, credit: int, into: list[BytesLike | bytearray]
@@ -121,8 +117,10 @@ class _Lane:
         """
         taken = 0
         while self._items and taken < turn_bytes:
-            if isinstance(self._items[0], _Frame):
-                frame = self._items.popleft()
+            first = self._items[0]
+            if isinstance(first, tuple):
+                (frame,) = first
+                self._items.popleft()
                 into.append(frame)
                 taken += len(frame)
                 self.frame_bytes -= len(frame)
@@ -142,12 +140,15 @@ class _Lane:
         room = limit = min(turn_bytes, FRAME_BYTES)
         header_at = len(into)
         into.append(b"")
-        while room and self._items and not isinstance(self._items[0], _Frame):
-            item = self._items.popleft()
+        while room and self._items:
+            item = self._items[0]
+            if isinstance(item, tuple):
+                break
             if len(item) > room:
                 view = memoryview(item)
-                self._items.appendleft(view[room:])
-                item = view[:room]
+                self._items[0], item = view[room:], view[:room]
+            else:
+                self._items.popleft()
             into.append(item)
             room -= len(item)
         into[header_at] = data_header(channel, limit - room)

@@ -66,7 +66,7 @@ class TunnelCore:
         self._failed = False
         self._pings = 0  # sent; the number of the last one
 
-    def receive(self, data: bytes) -> list[Event]:
+    def receive(self, data: BytesLike) -> list[Event]:
         """Return the events in bytes that the peer sent. Raises LocalError after a Fault.
 
         If the peer breaks the protocol, the last event is a Fault; the events before it are valid.

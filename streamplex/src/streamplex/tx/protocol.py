@@ -178,14 +178,14 @@ class TunnelProtocol(Sending):
         if self._keep_alive is not None:
             self._keep_alive.heard()
 
-    def dataReceived(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes | memoryview) -> None:
         """Deliver received bytes to the substreams, then send all their answers at once."""
         if not self._phase.alive:
             return
         self._peer_took()
         self.together(lambda: self._dispatch_all(data))
 
-    def _dispatch_all(self, data: bytes) -> None:
+    def _dispatch_all(self, data: bytes | memoryview) -> None:
         behind: list[Callable[[], None]] = []
         self._behind = behind
         try:
