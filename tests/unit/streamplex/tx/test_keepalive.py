@@ -33,8 +33,8 @@ def pass_time(tunnels, seconds):
 
 def test_a_silent_peer_that_is_there_is_asked_now_and_then_and_kept(tunnels):
     heard = []
-    receive = tunnels.device.core.receive
-    tunnels.device.core.receive = lambda data: heard.append(bytes(data)) or receive(data)
+    receive = tunnels.device.dataReceived
+    tunnels.device.dataReceived = lambda data: heard.append(bytes(data)) or receive(data)
     pass_time(tunnels, 65)
     assert [data.count(b"ping") for data in heard] == [1] * 6
     assert tunnels.far.lost is None
