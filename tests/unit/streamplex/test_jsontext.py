@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamplex import LocalError, RemoteError
+from streamplex import LocalError, RemoteError, jsontext
 from streamplex.jsontext import MAX_DEPTH, MAX_DIGITS, dumps, loads, size_in_memory
 
 json_values = st.recursive(
@@ -187,3 +187,10 @@ def test_no_frame_of_json_costs_much_time(data):
 def test_memory_is_counted_through_all_levels_keys_too():
     assert size_in_memory({"k" * 10_000: ["v" * 10_000, {"n": [1.5]}]}) > 20_000
     assert size_in_memory([[] for _ in range(1000)]) > 1000 * 56
+
+
+def test_memory_is_estimated_where_the_interpreter_does_not_know_it(monkeypatch):
+    values = ["v" * 10_000, {"k" * 10_000: [1.5] * 1000}, None, 10**300]
+    known = size_in_memory(values)
+    monkeypatch.setattr(jsontext, "getsizeof", lambda _value, default: default)  # as PyPy's
+    assert known < size_in_memory(values) < 30 * known

@@ -1,4 +1,4 @@
-"""Return freed memory to the system.
+"""Garbage collection, and the return of freed memory to the system.
 
 glibc keeps freed memory as long as something in use lies behind it. In a test with 300 MiB of freed
 16 KiB buffers and one small object left between each fifty of them, all 300 MiB stayed with the
@@ -21,6 +21,16 @@ def give_back() -> None:
     trim = _malloc_trim()
     if trim is not None:
         trim(0)
+
+
+def leave_out_modules() -> None:
+    """Leave all objects that exist now out of later collections, because modules stay for ever.
+
+    PyPy has no such call, and needs none: its collector seldom visits objects that have survived.
+    """
+    freeze: Callable[[], None] | None = getattr(gc, "freeze", None)
+    if freeze is not None:
+        freeze()
 
 
 def _malloc_trim() -> Callable[[int], int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from tessel_proxy.fleet.joining import Fleet, member_name
 from tessel_proxy.fleet.launching import Launch
 from tessel_proxy.fleet.place import Place
 from tessel_proxy.limits.descriptors import raise_descriptors
+from tessel_proxy.limits.heap import leave_out_modules
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.alone import IAloneReactor, SingleProcess
 from tessel_proxy.startup.composition import IProxyReactor, ProxyService
@@ -100,7 +100,7 @@ def serve(host: Host) -> int:
         error_codes={"cannot_listen": ErrorCode.CANNOT_LISTEN.value},
         notifier=Notifier(host.environ),
     )
-    gc.freeze()  # modules stay for ever, so collections need not visit them
+    leave_out_modules()
     return serving.run()
 
 

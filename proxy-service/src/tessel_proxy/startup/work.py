@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import gc
 import signal
 from argparse import Namespace
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from tessel_proxy.fleet.joining import Fleet
 from tessel_proxy.fleet.place import STDERR, place_of
 from tessel_proxy.fleet.worker import WorkerLink
 from tessel_proxy.fleet.workers import HALT, TRACE
+from tessel_proxy.limits.heap import leave_out_modules
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.preparation import get_ready
@@ -67,7 +67,7 @@ def work(host: Host, arguments: Namespace) -> int:
         catch=_catch_in_worker,
     )
     worker.of(serving)
-    gc.freeze()  # as above
+    leave_out_modules()
     return serving.run()
 
 

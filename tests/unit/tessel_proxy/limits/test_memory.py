@@ -153,6 +153,19 @@ def test_a_libc_that_gives_nothing_back_is_not_asked(monkeypatch):
     heap.give_back()
 
 
+def test_modules_are_left_out_of_collections():
+    gc.collect()
+    before = gc.get_freeze_count()
+    _module = [{}]
+    heap.leave_out_modules()
+    assert gc.get_freeze_count() > before
+
+
+def test_an_interpreter_without_that_call_runs_all_the_same(monkeypatch):
+    monkeypatch.delattr(gc, "freeze")  # as on PyPy
+    heap.leave_out_modules()
+
+
 def test_this_libc_takes_the_call():
     heap.give_back()
 
