@@ -90,6 +90,25 @@ dist: setup ## build sdist and wheel of each package into dist/, and check their
 	done
 	$(BIN)/twine check --strict dist/*
 
+COMPILED := build/compiled
+COMMANDS := $(filter-out streamplex,$(PACKAGES))
+COMPILED_TESTS ?= tests/unit/streamplex tests/interop
+PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
+# Everything else comes from $(VENV), whose folder is searched behind that of the wheels.
+.PHONY: compiled-test
+compiled-test: setup ## build the compiled wheel of streamplex, and run tests with it (a minute; needs a C compiler)
+	rm -rf $(COMPILED) && mkdir -p $(COMPILED)
+	STREAMPLEX_COMPILED=1 $(BIN)/python -m build --no-isolation --outdir $(COMPILED)/dist streamplex >$(COMPILED)/log 2>&1 \
+	  || { cat $(COMPILED)/log; exit 1; }
+	$(BIN)/python -m venv --without-pip $(COMPILED)/venv
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(COMPILED)/dist $(COMMANDS:%=./%)
+	$(BIN)/python -m pip --python $(COMPILED)/venv/bin/python install --quiet --no-deps $(COMPILED)/dist/*.whl
+	echo "import site; site.addsitedir('$$($(BIN)/python $(PURELIB))')" \
+	  >"$$($(COMPILED)/venv/bin/python $(PURELIB))/others.pth"
+	STREAMPLEX_COMPILED=1 $(COMPILED)/venv/bin/python -m pytest $(COMPILED_TESTS) \
+	  --numprocesses=$(TEST_PROCESSES) --maxprocesses=8 --dist=worksteal
+
 VERSION_LINE := s/^version = ".*"/version = "$(VERSION)"/
 OWN_DEPENDENCY := s/"(streamplex|tessel-[a-z-]+)~=[^"]*"/"\1~=$(VERSION)"/
 
@@ -181,5 +200,5 @@ down: ## remove the demo's containers, networks and certificates
 
 .PHONY: clean
 clean: ## remove all generated files, including the virtual environment
-	rm -rf $(VENV) $(BENCH_BUILT) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist docs/build
+	rm -rf $(VENV) $(BENCH_BUILT) build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist docs/build
 	find $(PACKAGES) lab tests demo examples bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,7 @@
-"""The compiled wheel: build_backend.py calls it, and pyproject.toml has all that it does not say.
+"""What only the compiled wheel needs (build_backend.py). All else is in pyproject.toml.
 
-The core is compiled, that is, the modules of the package without those of its folders: they know
-neither Twisted nor dictionaries of any shape, so their types are what runs. `testing` is not part
-of what runs.
+Compiled is the core: the package's modules without those in its folders, which run seldom or belong
+to Twisted. `testing` is for tests.
 """
 
 from pathlib import Path
@@ -12,11 +11,10 @@ from setuptools import setup
 
 PURE = {"__init__.py", "testing.py"}
 
-core = sorted(
-    str(module) for module in Path("src/streamplex").glob("*.py") if module.name not in PURE
-)
-
 setup(
-    ext_modules=mypycify(core, group_name="streamplex"),
+    ext_modules=mypycify(
+        sorted(str(file) for file in Path("src/streamplex").glob("*.py") if file.name not in PURE),
+        group_name="streamplex",
+    ),
     package_data={"streamplex": ["py.typed"]},
 )
