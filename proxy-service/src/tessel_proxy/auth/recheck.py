@@ -12,9 +12,9 @@ from enum import Enum
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from streamplex.tx.timers import Timer, Timers
 from tessel_proxy.auth.interface import (
     Account,
     Authenticator,
@@ -52,14 +52,14 @@ class Recheck:
 
     authenticator: Authenticator
     first: Authenticator
-    clock: IReactorTime
+    clock: Timers
     every_s: float  # 0: never
     jitter: Callable[[], float]
     token: str = field(repr=False)
     account: Account
     ended: Callable[[TokenLoss], None]
     broken: Callable[[Failure], None]
-    _next: IDelayedCall | None = None
+    _next: Timer | None = None
     _asking: Deferred[None] | None = None
     _doubted: Authenticator | None = None  # to be asked after the check in progress
 

@@ -68,11 +68,13 @@ class AuthenticatedTunnel:
         self._tunnel.message(encode_answer(Accepted(config.windows.first), self._hello))
         self._tunnel.enable(self._hello.common, config.windows, self._hello.window)
         if features.PING in self._hello.common and config.ping_interval_s:
-            self._tunnel.keep_alive(config.ping_interval_s, config.ping_timeout_s)
+            self._tunnel.keep_alive(
+                config.ping_interval_s, config.ping_timeout_s, self._shared.timers
+            )
         self._recheck = Recheck(
             authenticator=self._shared.rechecks,
             first=self._shared.first_rechecks,
-            clock=self._shared.clock,
+            clock=self._shared.timers,
             every_s=config.auth_recheck_s,
             jitter=self._shared.jitter,
             token=self._hello.token or "",  # there is one: it was accepted

@@ -11,6 +11,7 @@ from typing import Protocol as Interface
 from twisted.internet.interfaces import IReactorTime
 
 from streamplex.conversation import Refused
+from streamplex.tx.timers import SharedTimers
 from tessel_proxy.auth import Authenticator, RecheckQueue
 from tessel_proxy.auth.checking import Guesses
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
@@ -140,7 +141,10 @@ class SharedState:
     rechecks: RecheckQueue = field(init=False)  # of tokens of open tunnels
     first_rechecks: RecheckQueue = field(init=False)  # of those that the operator names
 
+    timers: SharedTimers = field(init=False)  # of pings and rechecks
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "timers", SharedTimers(self.clock))
         for name in ("rechecks", "first_rechecks"):
             object.__setattr__(
                 self, name, RecheckQueue(self.authenticator, self.digest, self.clock)

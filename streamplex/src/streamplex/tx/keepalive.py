@@ -15,9 +15,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-
 from streamplex.tx.tcp import Progress
+from streamplex.tx.timers import Timer, Timers
+
+EARLY_PART = 0.02
+"""A ping may be sent early by this part of its interval. The answer to the last ping came a moment
+after that ping, and would otherwise need a second look a moment after the first one."""
 
 
 class Asked(Protocol):
@@ -57,9 +60,7 @@ class KeepAlive:
         "_tunnel",
     )
 
-    def __init__(
-        self, tunnel: Asked, clock: IReactorTime, interval_s: float, timeout_s: float
-    ) -> None:
+    def __init__(self, tunnel: Asked, clock: Timers, interval_s: float, timeout_s: float) -> None:
         self._tunnel = tunnel
         self._clock = clock
         self._interval_s = interval_s
@@ -70,7 +71,7 @@ class KeepAlive:
         )
         self._arrived = False  # the ping has arrived at the peer's system
         self._progress = tunnel.progress  # at the last check
-        self._look: IDelayedCall | None = clock.callLater(interval_s, self._looked)
+        self._look: Timer | None = clock.callLater(interval_s, self._looked)
 
     def heard(self) -> None:
         """Record that the peer sent something. This also counts as the answer to a ping."""
@@ -90,10 +91,11 @@ class KeepAlive:
         self._heed_progress()
         now = self._clock.seconds()
         due = self._due
-        if due <= now and self._asked_at is not None:
-            self._tunnel.give_up()
-            return
-        if due <= now:
+        if self._asked_at is not None:
+            if due <= now:
+                self._tunnel.give_up()
+                return
+        elif due <= now + self._interval_s * EARLY_PART:
             self._asked_at, self._arrived = now, False
             self._tunnel.ask()
             due = now + self._timeout_s
