@@ -114,8 +114,8 @@ def test_a_token_that_was_refused_is_asked_about_anew_when_the_service_changes(f
     file.write_text("http://id:one@localhost")
     chosen = chosen_by(AUTH_TESSEL_OA2_FILE=str(file))
     remembered = chosen.authenticator
-    remembered._keep(Refused(), b"refused")
-    remembered._keep(Account("kim"), b"accepted")
+    remembered._keep(Refused(), b"refused", began=remembered._clock.seconds())
+    remembered._keep(Account("kim"), b"accepted", began=remembered._clock.seconds())
     chosen.secrets[0].reload()
     assert remembered._fresh(b"refused") is None
     assert remembered._fresh(b"accepted") == Account("kim")
