@@ -10,8 +10,13 @@
 
 #include <string.h>
 
+#if SPX_TEXT_BYTES < 2 || SPX_TEXT_BYTES > 65535
+#error "SPX_TEXT_BYTES: expected 2 to 65535"
+#endif
+
 #define MAX_CHANNEL 65535u
-#define MAX_PAYLOAD_BYTES 65532u
+#define MAX_BODY_BYTES 65535u      /* of a frame: its length has 16 bits */
+#define MAX_PAYLOAD_BYTES (MAX_BODY_BYTES - 3)
 #define MAX_CREDIT 2147483647L
 #define DEFAULT_WINDOW 65536u      /* if the proxy names none */
 #define MAX_PING_NUMBER 9007199254740991LL /* 2^53 - 1: every JSON parser keeps it exact */
@@ -119,17 +124,21 @@ static int advance(spx_stream *stream, enum half_close_input input)
 
 typedef struct writer {
     spx_tunnel *tunnel;
-    size_t used; /* of the output buffer; above its size: the frames do not fit */
+    size_t used; /* of the output buffer */
     size_t frame_at;
+    int failed; /* SPX_E_ROOM: the frames do not fit; SPX_E_ARGUMENT: no buffer helps */
 } writer;
 
 static void put(writer *w, const char *bytes, size_t size)
 {
-    size_t room = w->tunnel->output_size;
-    if (w->used <= room && size <= room - w->used)
-        memcpy(w->tunnel->output + w->used, bytes, size);
-    else
-        size = room + 1; /* stays too large, whatever follows */
+    if (w->failed)
+        return;
+    if (size > w->tunnel->output_size - w->used) {
+        /* with an empty buffer it is of no use to send first and try again */
+        w->failed = w->tunnel->output_used ? SPX_E_ROOM : SPX_E_ARGUMENT;
+        return;
+    }
+    memcpy(w->tunnel->output + w->used, bytes, size);
     w->used += size;
 }
 
@@ -179,7 +188,7 @@ static void put_string(writer *w, const char *bytes, size_t size)
 
 static writer begin(spx_tunnel *t)
 {
-    writer w = {t, t->output_used, 0};
+    writer w = {t, t->output_used, 0, 0};
     return w;
 }
 
@@ -192,19 +201,22 @@ static void begin_frame(writer *w, uint16_t channel, uint8_t type)
 
 static void end_frame(writer *w)
 {
-    if (w->used <= w->tunnel->output_size) {
-        size_t body = w->used - w->frame_at - 2;
-        w->tunnel->output[w->frame_at] = (uint8_t)(body >> 8);
-        w->tunnel->output[w->frame_at + 1] = (uint8_t)body;
+    size_t body = w->used - w->frame_at - 2;
+    if (w->failed)
+        return;
+    if (body > MAX_BODY_BYTES) {
+        w->failed = SPX_E_ARGUMENT;
+        return;
     }
+    w->tunnel->output[w->frame_at] = (uint8_t)(body >> 8);
+    w->tunnel->output[w->frame_at + 1] = (uint8_t)body;
 }
 
 static int commit(writer *w)
 {
-    if (w->used > w->tunnel->output_size)
-        return SPX_E_ROOM;
-    w->tunnel->output_used = w->used;
-    return 0;
+    if (!w->failed)
+        w->tunnel->output_used = w->used;
+    return w->failed;
 }
 
 /* A frame whose JSON is one of ours: `before`, then a number, then `after`. */
@@ -1044,10 +1056,16 @@ static const char *data_begins(spx_tunnel *t)
     return NULL;
 }
 
+/* Shifted as unsigned: a byte times 256 overflows an int of 16 bits. */
+static uint16_t two_bytes(const uint8_t *at)
+{
+    return (uint16_t)((unsigned)at[0] << 8 | at[1]);
+}
+
 static const char *header_complete(spx_tunnel *t)
 {
     uint8_t type = t->header[4];
-    t->channel = (uint16_t)(t->header[2] << 8 | t->header[3]);
+    t->channel = two_bytes(t->header + 2);
     t->body_left = (uint16_t)(t->body_left - 3);
     if (type == TYPE_DATA)
         return data_begins(t);
@@ -1061,7 +1079,7 @@ static const char *read_header(spx_tunnel *t, uint8_t byte)
 {
     t->header[t->header_bytes++] = byte;
     if (t->header_bytes == 2) {
-        t->body_left = (uint16_t)(t->header[0] << 8 | t->header[1]);
+        t->body_left = two_bytes(t->header);
         if (t->body_left < 3)
             return "a frame with a body of fewer than 3 bytes";
     }
@@ -1266,7 +1284,7 @@ int32_t spx_connect(spx_tunnel *t, enum spx_kind kind, const char *host, uint16_
 {
     size_t host_bytes = strlen(host);
     spx_stream *entry = free_entry(t);
-    int wraps;
+    int wraps, failed;
     uint32_t number;
     writer w;
     if (!host_bytes || host_bytes > MAX_HOST_BYTES || !port)
@@ -1291,8 +1309,9 @@ int32_t spx_connect(spx_tunnel *t, enum spx_kind kind, const char *host, uint16_
     put_string(&w, host, host_bytes);
     put_text(&w, "]}");
     end_frame(&w);
-    if (commit(&w))
-        return SPX_E_ROOM;
+    failed = commit(&w);
+    if (failed)
+        return failed;
     memset(entry, 0, sizeof *entry);
     entry->number = (uint16_t)number;
     entry->state = OPEN;

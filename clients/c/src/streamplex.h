@@ -9,6 +9,10 @@
  *
  * Nothing in here blocks. A function that finds no room in the output buffer returns SPX_E_ROOM and
  * has changed nothing: send the waiting bytes, then call it again.
+ *
+ * All texts are UTF-8 and end with 0. The library does not check those of the program, and the proxy
+ * closes the tunnel after one that is not UTF-8. Pointers are not NULL unless a comment allows it.
+ * One tunnel is used by one thread at a time, and not by an interrupt.
  */
 #ifndef STREAMPLEX_H
 #define STREAMPLEX_H
@@ -23,7 +27,8 @@ extern "C" {
 #define SPX_VERSION "0.1.0"
 
 /* Bytes of the longest text that an event carries (an error, or the operator's message), with its
- * final 0. Longer texts are cut. */
+ * final 0: 2 to 65535. Longer texts are cut. Change it for the whole program, by a compiler option:
+ * it is part of the size of spx_tunnel. */
 #ifndef SPX_TEXT_BYTES
 #define SPX_TEXT_BYTES 256
 #endif
@@ -32,7 +37,8 @@ extern "C" {
 #define SPX_ID_BYTES 256
 
 /* Smallest output buffer: the longest answer that the library itself has to give fits into it. The
- * token and the longest host name need room as well; 1,024 bytes are a good size. */
+ * token and the longest host name need room as well, or SPX_E_ARGUMENT is returned; 1,024 bytes are
+ * a good size. */
 #define SPX_MIN_OUTPUT_BYTES 512
 
 /* Longest table of substreams: it is searched from its start for each message. */
@@ -64,7 +70,7 @@ enum spx_error {
     SPX_E_STREAMS = -2,   /* all entries of the table of substreams are in use */
     SPX_E_NUMBERS = -3,   /* this tunnel has no number left for a substream: open another tunnel */
     SPX_E_STATE = -4,     /* not allowed now: not accepted yet, refused, going away, not open, ended */
-    SPX_E_ARGUMENT = -5,  /* an argument is out of range, or a text is too long */
+    SPX_E_ARGUMENT = -5,  /* an argument is out of range, or a text too long for a frame or for the buffer */
     SPX_E_PEER_RESET = -6 /* the proxy reads no more data of this substream */
 };
 
@@ -212,7 +218,9 @@ int spx_start(spx_tunnel *tunnel, const char *token, const char *device, unsigne
  * bytes and returns the same event. */
 size_t spx_receive(spx_tunnel *tunnel, const uint8_t *bytes, size_t size, spx_event *event);
 
-/* Read all of the bytes and call `on_event` for each event. `on_event` may call every function. */
+/* Read all of the bytes and call `on_event` for each event. `on_event` may call every function except
+ * spx_init, spx_receive and spx_receive_all of the same tunnel: the rest of the bytes would be read
+ * in a wrong place. So it only notes that a tunnel is over; connect again after this function. */
 void spx_receive_all(spx_tunnel *tunnel, const uint8_t *bytes, size_t size,
                      void (*on_event)(void *context, const spx_event *event), void *context);
 
@@ -224,7 +232,8 @@ int spx_between_frames(const spx_tunnel *tunnel);
  * write is a TLS record and perhaps a packet. */
 const uint8_t *spx_output(spx_tunnel *tunnel, size_t *size);
 
-/* Remove the first `size` of the bytes that spx_output returned, because they were sent. */
+/* Remove the first `size` of the bytes that spx_output returned, because they were sent. Check first
+ * that your write did not fail: -1 as a `size` would remove all of them. */
 void spx_sent(spx_tunnel *tunnel, size_t size);
 
 /* Open a substream and connect it to a target. Data may follow at once. Returns its number (2 to
@@ -246,7 +255,8 @@ int spx_end(spx_tunnel *tunnel, uint16_t stream);
  * follows. Without SPX_CREDIT the proxy is sent an error in its place. */
 int spx_reset(spx_tunnel *tunnel, uint16_t stream);
 
-/* Report that the program failed: the proxy resets the target and SPX_CLOSED follows. */
+/* Report that the program failed: the proxy resets the target and SPX_CLOSED follows. Returns 0,
+ * SPX_E_ROOM, SPX_E_STATE, or SPX_E_ARGUMENT if the text is too long. */
 int spx_abort(spx_tunnel *tunnel, uint16_t stream, const char *text);
 
 /* Grant the proxy as many bytes as the program has consumed. Call it once for each SPX_DATA event,

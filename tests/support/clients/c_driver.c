@@ -473,9 +473,9 @@ static void do_take(connection *it, size_t count)
 static void do_close(connection *it)
 {
     if (it->number && !it->closed && tls) {
-        spx_end(&tunnel, it->number);
-        if (it->held_size)
+        if (it->held_size || !it->established)
             spx_reset(&tunnel, it->number);
+        spx_end(&tunnel, it->number);
     }
     forget(it);
     serve();
@@ -608,7 +608,7 @@ static int obey(char *line)
         word[count++] = each;
     if (!strcmp(command, "hello")) {
         answer("ok c reuse/1 halfclose/1 retry/1 reason/1 goaway/1 ping/1 credit/1 message/1 early abort "
-               "tls idle events held numbers pings");
+               "abandons tls idle events held numbers pings");
     } else if (!strcmp(command, "limit")) {
         limit_ms = atoi(word[0]);
         answer("ok");

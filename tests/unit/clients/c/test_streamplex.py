@@ -200,12 +200,6 @@ def test_it_is_started_once_with_a_window_and_a_short_name(library):
     assert device.start("token", None, FEATURES, 1) == STATE
 
 
-def test_a_token_longer_than_the_buffer_finds_no_room(library):
-    device = CDevice(library, output_bytes=512)
-    assert device.start("t" * 512, None, FEATURES, 1) == ROOM
-    assert device.sent() == b""
-
-
 def test_a_cut_frame_is_noticed(library):
     device = accepted(library)
     device.receive(events.go_away(1)[:-1])
@@ -217,3 +211,29 @@ def test_an_answer_to_a_ping_is_reported(library):
     device.ping()
     device.receive(events.pong(1))
     assert device.pongs == 1
+
+
+def test_a_text_that_no_frame_can_hold_is_refused(library):
+    device = accepted(library, output_bytes=150_000)
+    stream = device.connect("net", "a", 80)
+    device.sent()
+    assert device.abort(stream, "x" * 66_000) == ARGUMENT
+    assert device.sent() == b""
+    fresh = CDevice(library, output_bytes=150_000)
+    assert fresh.start("x" * 66_000, None, set(), 1024) == ARGUMENT
+    assert fresh.sent() == b""
+
+
+def test_a_text_that_the_empty_buffer_cannot_hold_is_not_to_be_tried_again(library):
+    device = accepted(library, output_bytes=512)
+    assert device.connect("net", "\x01" * 100, 80) == ARGUMENT
+    stream = device.connect("net", "a", 80)
+    assert device.abort(stream, "x" * 600) == ROOM  # what waits would be sent first
+    device.sent()
+    assert device.abort(stream, "x" * 600) == ARGUMENT
+
+
+def test_a_token_longer_than_the_buffer_is_refused(library):
+    device = CDevice(library, output_bytes=512)
+    assert device.start("t" * 512, None, FEATURES, 1) == ARGUMENT
+    assert device.sent() == b""
