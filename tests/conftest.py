@@ -11,7 +11,8 @@ from tessel_service_kit.reactor import reactor as _reactor  # noqa: F401 -- befo
 def pytest_collection_finish():
     """Leave what the imports made out of the collections after each test: they take 60 ms else."""
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # PyPy has none
+        gc.freeze()
 
 
 class LoggedFailures:
