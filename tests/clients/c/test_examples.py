@@ -62,7 +62,7 @@ def test_a_wrong_token_is_explained(fetch, place):
     env, ports = place
     done = run(fetch, env | {"PROXY_TOKEN": "WRONG"}, "localhost", "/", ports["page"])
     assert done.returncode == 1
-    assert b"the proxy refused the token" in done.stderr
+    assert done.stderr == b"the proxy refused the token: it is wrong\n"
 
 
 def test_a_refused_connection_is_explained(fetch, place):
@@ -79,6 +79,20 @@ def test_a_proxy_of_another_authority_gets_no_token(fetch, place, tmp_path):
     done = run(fetch, env | {"PROXY_CA": str(other)}, "localhost", "/", ports["page"])
     assert done.returncode == 1
     assert b"TLS handshake with the proxy" in done.stderr
+
+
+def test_an_authority_that_cannot_be_read_is_named(fetch, place, tmp_path):
+    env, ports = place
+    done = run(fetch, env | {"PROXY_CA": str(tmp_path / "no.pem")}, "localhost", "/", ports["page"])
+    assert done.returncode == 1
+    assert b"no.pem: " in done.stderr
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "http", ""])
+def test_a_port_that_is_none_is_refused(fetch, port):
+    done = run(fetch, {}, "localhost", "/", port)
+    assert done.returncode == 2
+    assert done.stderr.endswith(b"expected 1 to 65535\n")
 
 
 def test_a_missing_setting_is_named(fetch):

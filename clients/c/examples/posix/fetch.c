@@ -35,6 +35,19 @@ static void give_up(fetch *run, const char *what, const char *why)
     run->done = 1;
 }
 
+/* The operator's text may be empty; the reason is always known. */
+static void refused(fetch *run, const spx_event *event)
+{
+    static const char *const REASONS[] = {
+        "it is wrong", "it was revoked", "it could not be checked", "it could not be confirmed",
+        "too many tunnels are open", "too many attempts", "the operator ended the tunnel",
+        "the operator refuses it",
+    };
+    char why[SPX_TEXT_BYTES + 40];
+    snprintf(why, sizeof why, "%s%s%s", REASONS[event->reason], *event->text ? ". " : "", event->text);
+    give_up(run, "the proxy refused the token", why);
+}
+
 /* The whole request fits into the output buffer, and the proxy holds it until it is connected. */
 static void ask(fetch *run)
 {
@@ -43,7 +56,7 @@ static void ask(fetch *run)
                         "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", run->path, run->host);
     int32_t stream = spx_connect(&run->tunnel, SPX_TLS, run->host, run->port);
     if (stream < 0 || size >= (int)sizeof request) {
-        give_up(run, "open a connection", "the host or the path is too long");
+        give_up(run, "open a connection", "the host is empty or too long, or the path is too long");
         return;
     }
     run->stream = (uint16_t)stream;
@@ -59,7 +72,7 @@ static void on_event(void *context, const spx_event *event)
         ask(run);
         break;
     case SPX_REFUSED:
-        give_up(run, "the proxy refused the token", event->text);
+        refused(run, event);
         break;
     case SPX_FAULT:
         give_up(run, "the proxy broke the protocol", event->text);
@@ -79,6 +92,7 @@ static void on_event(void *context, const spx_event *event)
     }
 }
 
+/* Returns 1 if bytes have to wait until the connection can be written. */
 static int send_waiting(fetch *run)
 {
     size_t size;
@@ -86,7 +100,9 @@ static int send_waiting(fetch *run)
     int sent = size ? tls_write(run->tls, bytes, size) : 0;
     if (sent > 0)
         spx_sent(&run->tunnel, (size_t)sent);
-    return size && sent == 0; /* has to wait until it can write */
+    else if (sent < 0)
+        give_up(run, "the proxy", "closed the tunnel");
+    return size && sent == 0;
 }
 
 static void serve(fetch *run)
@@ -94,7 +110,10 @@ static void serve(fetch *run)
     uint8_t bytes[READ_BYTES];
     while (!run->done) {
         int has_to_write = send_waiting(run);
-        int size = tls_read(run->tls, bytes, sizeof bytes);
+        int size;
+        if (run->done)
+            break;
+        size = tls_read(run->tls, bytes, sizeof bytes);
         if (size > 0)
             spx_receive_all(&run->tunnel, bytes, (size_t)size, on_event, run);
         else if (size < 0)
@@ -114,6 +133,17 @@ static const char *setting(const char *name)
     return value;
 }
 
+static uint16_t port_of(const char *text)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+    if (*end || port < 1 || port > 65535) {
+        fprintf(stderr, "PORT %s: expected 1 to 65535\n", text);
+        exit(2);
+    }
+    return (uint16_t)port;
+}
+
 int main(int count, char **arguments)
 {
     static fetch run;
@@ -124,7 +154,7 @@ int main(int count, char **arguments)
     }
     run.host = arguments[1];
     run.path = arguments[2];
-    run.port = (uint16_t)(count == 4 ? atoi(arguments[3]) : 443);
+    run.port = port_of(count == 4 ? arguments[3] : "443");
     run.tls = tls_connect(setting("PROXY_HOST"), setting("PROXY_PORT"), setting("PROXY_CA"), TIMEOUT_MS,
                           why, sizeof why);
     if (!run.tls) {

@@ -22,6 +22,10 @@
 #include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 
+#if MBEDTLS_VERSION_MAJOR >= 3 && defined(MBEDTLS_PSA_CRYPTO_C)
+#include <psa/crypto.h>
+#endif
+
 struct tls_connection {
     mbedtls_net_context net;
     mbedtls_entropy_context entropy;
@@ -56,8 +60,8 @@ static int wait_for(int fd, short events, int timeout_ms)
 static int dial(const char *host, const char *port, int timeout_ms, char *why, size_t why_size)
 {
     struct addrinfo hints = {0}, *found, *each;
-    int fd = -1, failed = 0, failed_size = (int)sizeof failed, no_delay = 1;
-    int wrong;
+    int fd = -1, failed = 0, no_delay = 1, wrong;
+    socklen_t failed_size = sizeof failed;
     signal(SIGPIPE, SIG_IGN); /* a write to a connection that was reset returns an error instead */
     hints.ai_socktype = SOCK_STREAM;
     wrong = getaddrinfo(host, port, &hints, &found);
@@ -67,15 +71,17 @@ static int dial(const char *host, const char *port, int timeout_ms, char *why, s
     }
     for (each = found; each && fd < 0; each = each->ai_next) {
         fd = socket(each->ai_family, each->ai_socktype, each->ai_protocol);
-        if (fd < 0)
+        if (fd < 0) {
+            snprintf(why, why_size, "open a socket: %s", strerror(errno));
             continue;
+        }
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
         if (connect(fd, each->ai_addr, each->ai_addrlen) && errno != EINPROGRESS)
             failed = errno;
         else if (wait_for(fd, POLLOUT, timeout_ms) <= 0)
             failed = ETIMEDOUT;
         else
-            getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, (socklen_t *)&failed_size);
+            getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &failed_size);
         if (failed) {
             snprintf(why, why_size, "connect to %s port %s: %s", host, port, strerror(failed));
             close(fd);
@@ -88,11 +94,13 @@ static int dial(const char *host, const char *port, int timeout_ms, char *why, s
     return fd;
 }
 
-static int configure(tls_connection *tls, const char *host, const char *ca_file)
+static int configure(tls_connection *tls, const char *host)
 {
     int wrong = mbedtls_ctr_drbg_seed(&tls->random, mbedtls_entropy_func, &tls->entropy, NULL, 0);
-    if (!wrong)
-        wrong = mbedtls_x509_crt_parse_file(&tls->authorities, ca_file);
+#if MBEDTLS_VERSION_MAJOR >= 3 && defined(MBEDTLS_PSA_CRYPTO_C)
+    if (!wrong && psa_crypto_init() != PSA_SUCCESS) /* TLS 1.3 of mbedTLS 3 needs it */
+        wrong = MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+#endif
     if (!wrong)
         wrong = mbedtls_ssl_config_defaults(&tls->config, MBEDTLS_SSL_IS_CLIENT,
                                             MBEDTLS_SSL_TRANSPORT_STREAM,
@@ -130,7 +138,7 @@ tls_connection *tls_connect(const char *host, const char *port, const char *ca_f
                             char *why, size_t why_size)
 {
     tls_connection *tls = calloc(1, sizeof *tls);
-    const char *step = "prepare TLS";
+    const char *step = "allocate memory";
     int wrong = MBEDTLS_ERR_SSL_ALLOC_FAILED;
     if (!tls) {
         explain(wrong, step, why, why_size);
@@ -143,7 +151,14 @@ tls_connection *tls_connect(const char *host, const char *port, const char *ca_f
     mbedtls_ssl_init(&tls->ssl);
     tls->net.fd = dial(host, port, timeout_ms, why, why_size);
     if (tls->net.fd >= 0) {
-        wrong = configure(tls, host, ca_file);
+        wrong = mbedtls_x509_crt_parse_file(&tls->authorities, ca_file);
+        if (wrong > 0) /* so many certificates of the file could not be read */
+            wrong = MBEDTLS_ERR_X509_INVALID_FORMAT;
+        step = ca_file;
+        if (!wrong) {
+            step = "prepare TLS";
+            wrong = configure(tls, host);
+        }
         if (!wrong) {
             step = "TLS handshake with the proxy";
             wrong = shake_hands(tls, timeout_ms);
