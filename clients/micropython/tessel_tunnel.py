@@ -65,6 +65,7 @@ _RST_SENT = const(32)
 _CLOSED = const(64)  # by the program
 _DONE = const(128)  # the proxy has sent `close`
 _TLS = const(256)  # the proxy does TLS with the target
+_ABORT = const(512)  # `error` is due
 
 _POLL_IN = const(1)
 _POLL_OUT = const(4)
@@ -95,8 +96,11 @@ def _dial(host, port, cafile):
     if "-----BEGIN" in cafile:
         data = cafile.encode()
     else:
-        with open(cafile, "rb") as file:
-            data = file.read()
+        try:
+            with open(cafile, "rb") as file:
+                data = file.read()
+        except OSError as error:
+            raise ValueError("the authority's file %s: %s" % (cafile, error))
     for part in data.split(b"-----BEGIN CERTIFICATE-----")[1:] or (data,):
         # not every port reads PEM
         der = part if part is data else a2b_base64(part.split(b"-----END")[0])
@@ -162,16 +166,24 @@ class Socket(io.IOBase):
         """Connect to (host, port); the proxy looks the host up."""
         if self._target is not None:
             raise OSError(errno.EINPROGRESS)
-        self._target = address
         collect()  # else what is left of messages may lie where the buffer would fit
         self._ring = bytearray(self._size)
+        self._target = address
         started = ticks_ms()
+        self._tunnel.poll()  # a tunnel that ended unnoticed must not take this socket
         self._tunnel._waiting.append(self)
         self._tunnel.poll()
-        while not self._flags & _UP:
-            self._check()
-            if not self._wait(started):
-                raise OSError(errno.EINPROGRESS)
+        try:
+            while not self._flags & _UP:
+                self._check()
+                if not self._wait(started):
+                    break
+        except:
+            if self._error is None:
+                self.close()  # a timeout: the proxy must not connect for nobody
+            raise
+        if not self._flags & _UP:
+            raise OSError(errno.EINPROGRESS)
 
     def close(self):
         """Send `end`; or reset the target, if bytes are unread or it is not connected yet."""
@@ -195,7 +207,7 @@ class Socket(io.IOBase):
     def abort(self):
         """Reset the target: what was sent must not look whole."""
         if self._link is not None and not self._flags & _FIN:
-            self._link.say(self._number, b'{"event":"error","message":"aborted"}')
+            self._flags |= _ABORT
         self._held = 0
         self.close()
 
@@ -368,6 +380,8 @@ class Socket(io.IOBase):
             raise self._error
         if self._flags & _CLOSED:
             raise OSError(errno.EBADF)
+        if self._target is None:
+            raise OSError(errno.ENOTCONN)
 
     # What the link calls.
 
@@ -393,6 +407,10 @@ class Socket(io.IOBase):
     def _owed(self, link):
         """Send what is due; return whether there was no room for all of it."""
         number = self._number
+        if self._flags & (_ABORT | _DONE) == _ABORT:
+            if not link.say(number, b'{"event":"error","message":"aborted"}'):
+                return True
+            self._flags &= ~_ABORT
         if link.credit and not self._flags & _DONE:
             if self._flags & (_RST | _RST_SENT) == _RST:
                 if not link.say(number, b'{"event":"reset"}'):
@@ -448,10 +466,11 @@ class _Link:
 
     def frame(self, channel, kind, payload):
         at = self._filled
+        start = at + _HEADER
+        end = start + len(payload)
+        self._out[start:end] = payload
         pack_into(">HHB", self._out, at, len(payload) + 3, channel, kind)
-        at += _HEADER
-        self._filled = end = at + len(payload)
-        self._out[at:end] = payload
+        self._filled = end  # last: the steps before may find no memory
 
     def say(self, channel, text):
         """Queue a JSON message, as bytes; False if there is no room now."""
@@ -505,18 +524,24 @@ class _Link:
             else:
                 self.going = True
                 return False
+        filled = self._filled
+        try:
+            socket._number = number
+            socket._credit = self._peer_window  # bytes that may be sent
+            socket._granted = self._tunnel.windows  # that the proxy may send
+            # read and not granted again: of a larger window the rest is granted at once
+            socket._taken = socket._size - socket._granted
+            self.sockets[number] = socket
+            kind = "tls" if socket._flags & _TLS else "net"
+            self.say(0, b'{"type":"stream","sock":%d,"name":"%s"}' % (number, kind))
+            self.say(number, asked)
+        except MemoryError:
+            self._filled = filled  # both messages or none
+            self.sockets.pop(number, None)
+            raise
         self._next = number + 2
         self._top = max(self._top, number)
-        self.sockets[number] = socket
-        kind = "tls" if socket._flags & _TLS else "net"
-        self.say(0, b'{"type":"stream","sock":%d,"name":"%s"}' % (number, kind))
-        self.say(number, asked)
-        socket._number = number
         socket._link = self
-        socket._credit = self._peer_window  # bytes that may be sent
-        socket._granted = self._tunnel.windows  # that the proxy may send
-        # read and not granted again: of a larger window the rest is granted at once
-        socket._taken = socket._size - socket._granted
         self.pay(True)
         return True
 
@@ -690,7 +715,10 @@ class _Link:
         secured, self.secured = self.secured, None
         if secured is not None:
             self._tunnel._poller.unregister(secured)
-            secured.close()
+            try:
+                secured.close()
+            except OSError:
+                pass  # it was broken already
             error = TunnelError(code, "the tunnel was lost: %s" % why)
             for socket in self.sockets.values():
                 if not socket._flags & _ENDED:  # what has ended was received whole
@@ -796,7 +824,8 @@ class Tunnel:
                 if link.going:
                     self._link = None  # its numbers are used up
                 return
-            self._waiting.pop(0)
+            if self._waiting:  # else the link was lost meanwhile, and all of them failed
+                self._waiting.pop(0)
 
     def _too_early(self):
         # a difference above the longest wait comes from a clock that has gone round
@@ -808,11 +837,23 @@ class Tunnel:
         return False
 
     def _begin(self):
+        secured = None
         try:
+            hello = self._hello()
             secured = self._dial(*self._proxy)
+            link = _Link(self, secured, hello)
+            self._poller.register(secured, _POLL_IN)
         except (OSError, ValueError, MemoryError) as error:
+            if secured is not None:
+                secured.close()
             self._failed(TunnelError("ECONNREFUSED", "the proxy was not reached: %s" % error))
             return
+        self._link = link
+        self._links.append(link)
+        self.error = None
+        link.flush()
+
+    def _hello(self):
         features = _FEATURES
         device = ""
         if self._device:
@@ -824,11 +865,7 @@ class Tunnel:
             self.windows,
             device,
         )
-        self._poller.register(secured, _POLL_IN)
-        self._link = link = _Link(self, secured, hello.encode())
-        self._links.append(link)
-        self.error = None
-        link.flush()
+        return hello.encode()
 
     def _answered(self, link, said):
         """Take the answer to the token, or a later refusal."""
