@@ -89,6 +89,9 @@ class TunnelError(OSError):
         super().__init__(getattr(errno, code, errno.EIO), before + text)
 
 
+_LOST = TunnelError("ECONNRESET", "the tunnel was lost")  # if there is no memory for another
+
+
 def _dial(host, port, cafile):
     """Begin a TLS connection that checks the proxy's certificate and name; it does not block."""
     context = _tls.SSLContext(_tls.PROTOCOL_TLS_CLIENT)
@@ -719,7 +722,10 @@ class _Link:
                 secured.close()
             except OSError:
                 pass  # it was broken already
-            error = TunnelError(code, "the tunnel was lost: %s" % why)
+            try:
+                error = TunnelError(code, "the tunnel was lost: %s" % why)
+            except MemoryError:
+                error = _LOST
             for socket in self.sockets.values():
                 if not socket._flags & _ENDED:  # what has ended was received whole
                     socket._fail(error)

@@ -44,7 +44,10 @@ def test_umqtt_publishes_and_gets_what_it_subscribed_to(board, broker):
     assert board.run("with_umqtt", "127.0.0.1", broker) == "b'lamp' b'on'\n"
 
 
-@pytest.mark.parametrize("case", ["pause", "loss", "abort", "attempt", "unconnected", "memory"])
+BAD_MOMENTS = "pause loss abort attempt unconnected memory loss_without_memory"
+
+
+@pytest.mark.parametrize("case", BAD_MOMENTS.split())
 def test_what_programs_do_at_bad_moments_leaves_nothing_half_done(python, case):
     assert python.run("misuse", case) == "ok\n"
 

@@ -20,6 +20,8 @@ static const char *REQUEST = "GET / HTTP/1.0\r\nHost: example.com\r\nConnection:
 static const uint32_t WINDOW_BYTES = 4096;
 static const unsigned long PING_AFTER_MS = 30000;   // of silence
 static const unsigned long GIVE_UP_AFTER_MS = 45000;
+static const unsigned long REFUSED_MS = 300000;     // a wrong token is not sent again at once
+static const unsigned long MAX_REST_MS = 3600000;   // the longest time that a proxy can ask for
 
 static WiFiClientSecure proxy;
 static spx_tunnel tunnel;
@@ -27,12 +29,25 @@ static spx_stream streams[8];
 static uint8_t output[1024];
 static unsigned long heardAt;
 static bool pinged;
+static unsigned long restMs;  // before the next attempt to connect
 
 // The proxy does TLS with the site; the board does TLS with the proxy alone.
 static void ask() {
   int32_t stream = spx_connect(&tunnel, SPX_TLS, HOST, 443);
-  if (stream > 0)
-    spx_send(&tunnel, stream, (const uint8_t *)REQUEST, strlen(REQUEST));
+  int32_t size = strlen(REQUEST);
+  // the output buffer is empty, so that both fit; a longer request needs a larger buffer
+  if (stream < 0 || spx_send(&tunnel, stream, (const uint8_t *)REQUEST, size) != size)
+    Serial.printf("%s: not asked: the output buffer is too small\n", HOST);
+}
+
+// Other refusals pass; the time between attempts is random, see loop().
+static void refused(const spx_event *event) {
+  Serial.printf("the proxy refused the token (reason %d): %s\n", event->reason, event->text);
+  if (event->after_ms >= 0)
+    restMs = event->after_ms < (int64_t)MAX_REST_MS ? event->after_ms : MAX_REST_MS;
+  else if (!event->try_again)
+    restMs = REFUSED_MS;
+  proxy.stop();
 }
 
 static void onEvent(void *, const spx_event *event) {
@@ -48,8 +63,7 @@ static void onEvent(void *, const spx_event *event) {
       Serial.printf("%s: %s\n", HOST, event->text);
       break;
     case SPX_REFUSED:
-      Serial.printf("the proxy refused the token: %s\n", event->text);
-      proxy.stop();
+      refused(event);
       break;
     case SPX_FAULT:
       Serial.printf("the proxy broke the protocol: %s\n", event->text);
@@ -63,19 +77,25 @@ static void onEvent(void *, const spx_event *event) {
   }
 }
 
-static bool connectTunnel() {
+// Blocks until TLS is established or has failed: a minute or two, if nothing answers.
+static void connectTunnel() {
   proxy.setCACert(PROXY_CA);
   if (!proxy.connect(PROXY_HOST, PROXY_PORT)) {
-    Serial.println("no connection to the proxy");
-    return false;
+    Serial.println("no connection to the proxy: check its name, its port and PROXY_CA");
+    return;
   }
   spx_init(&tunnel, streams, 8, output, sizeof output);
-  spx_start(&tunnel, PROXY_TOKEN, NULL, SPX_ALL_FEATURES, WINDOW_BYTES);
+  if (spx_start(&tunnel, PROXY_TOKEN, NULL, SPX_ALL_FEATURES, WINDOW_BYTES)) {
+    Serial.println("PROXY_TOKEN is longer than the output buffer");
+    restMs = REFUSED_MS;
+    proxy.stop();
+  }
   heardAt = millis();
   pinged = false;
-  return true;
 }
 
+// write() returns 0 if the connection broke, and connected() is false then; or if it cannot write
+// now, and then the bytes stay in the output buffer for the next turn of loop().
 static void sendWaiting() {
   size_t size;
   const uint8_t *bytes = spx_output(&tunnel, &size);
@@ -111,7 +131,8 @@ void setup() {
 
 void loop() {
   if (!proxy.connected()) {
-    delay(random(5000, 10000));  // not all boards of a site at once
+    delay(restMs + random(5000, 10000));  // not all boards of a site at once
+    restMs = 0;
     connectTunnel();
     return;
   }

@@ -153,5 +153,24 @@ def memory():
     connected()
 
 
+def loss_without_memory():
+    """A link that is lost while the heap is full is forgotten all the same."""
+    import tessel_tunnel
+
+    real = tessel_tunnel.TunnelError
+    socket = connected()
+    links[0].ended = True
+
+    def full(*_):
+        raise MemoryError
+
+    tessel_tunnel.TunnelError = full
+    tunnel.poll()
+    tessel_tunnel.TunnelError = real
+    assert failure(lambda: socket.recv(1)).code == "ECONNRESET"
+    connected()
+    assert len(links) == 2
+
+
 globals()[sys.argv[1]]()
 print("ok")
