@@ -4,7 +4,8 @@
     import requests               # or umqtt.simple, asyncio, socket: unchanged
 
 The file settings.py names the proxy, as `tessel join --print micropython` writes it. Without it, or
-without a TOKEN in it, `install` gets a tunnel that the program has made.
+without a TOKEN in it, `install` gets a tunnel that the program has made; before that, no socket can
+be made.
 
     HOST = "proxy.example"
     PORT = 443
@@ -25,10 +26,11 @@ tunnel = None  # the installed one
 
 
 def install(new, proxy_tls=()):
-    """Put a tunnel in the place of the modules `socket` and `usocket`."""
+    """Let the sockets of the modules `socket` and `usocket` go through this tunnel."""
     global tunnel
     tunnel = new
-    sys.modules["socket"] = sys.modules["usocket"] = _SocketModule(new, proxy_tls)
+    _sockets._tunnel = new
+    _sockets._proxy_tls = proxy_tls
     if proxy_tls:
         for name in ("tls", "ssl", "ussl"):
             sys.modules[name] = _TlsModule(_tls)
@@ -56,11 +58,14 @@ class _SocketModule:
     TCP_NODELAY = 1
     error = OSError
 
-    def __init__(self, tunnel, proxy_tls):
-        self._tunnel = tunnel
-        self._proxy_tls = proxy_tls
+    _tunnel = None
+    _proxy_tls = ()
 
     def socket(self, *args):
+        if self._tunnel is None:  # a socket beside the tunnel would not be noticed
+            raise OSError(
+                "no tunnel: settings.py has no TOKEN, and tunneled.install was not called"
+            )
         return _ByPort(self._tunnel, self._proxy_tls)
 
     def getaddrinfo(self, host, port, *args):
@@ -128,8 +133,8 @@ def _from_settings():
         return  # the program calls `install`
     if not getattr(settings, "TOKEN", None):
         return
-    if not settings.AUTHORITY:
-        raise ValueError("settings.AUTHORITY: expected the path of your public authority's root")
+    if not getattr(settings, "AUTHORITY", None):
+        raise ValueError("settings.AUTHORITY: expected the path of the authority's certificate")
     made = Tunnel(
         settings.HOST,
         settings.PORT,
@@ -141,4 +146,5 @@ def _from_settings():
     install(made, getattr(settings, "PROXY_TLS", ()))
 
 
+_sockets = sys.modules["socket"] = sys.modules["usocket"] = _SocketModule()
 _from_settings()

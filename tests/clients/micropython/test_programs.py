@@ -44,6 +44,13 @@ def test_umqtt_publishes_and_gets_what_it_subscribed_to(board, broker):
     assert board.run("with_umqtt", "127.0.0.1", broker) == "b'lamp' b'on'\n"
 
 
+def test_without_settings_no_socket_goes_around_the_tunnel(python):
+    expected = "no tunnel: settings.py has no TOKEN, and tunneled.install was not called\n"
+    assert python.run("without_settings") == expected
+    (python.folder / "settings.py").write_text("")  # what a failed `tessel join` leaves
+    assert python.run("without_settings") == expected
+
+
 BAD_MOMENTS = "pause loss abort attempt unconnected memory loss_without_memory"
 
 

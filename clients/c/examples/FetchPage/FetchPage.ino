@@ -21,7 +21,7 @@ static const uint32_t WINDOW_BYTES = 4096;
 static const unsigned long PING_AFTER_MS = 30000;   // of silence
 static const unsigned long GIVE_UP_AFTER_MS = 45000;
 static const unsigned long REFUSED_MS = 300000;     // a wrong token is not sent again at once
-static const unsigned long MAX_REST_MS = 3600000;   // the longest time that a proxy can ask for
+static const unsigned long MAX_REST_MS = 300000;    // of what a proxy asks for: its operator may allow the board earlier
 
 static WiFiClientSecure proxy;
 static spx_tunnel tunnel;
