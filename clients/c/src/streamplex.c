@@ -1336,7 +1336,7 @@ size_t spx_sendable(const spx_tunnel *t, uint16_t number)
     if (room > MAX_PAYLOAD_BYTES)
         room = MAX_PAYLOAD_BYTES;
     if (stream->marks & HAS_CREDIT && room > stream->credit)
-        room = stream->credit;
+        room = (size_t)stream->credit;
     return room;
 }
 
