@@ -110,6 +110,41 @@ def test_the_arduino_example_compiles():
     subprocess.run(command, check=True)
 
 
+@pytest.fixture(scope="module")
+def sketch(tmp_path_factory):
+    """The command of the Arduino example on an invented board."""
+    compilers = shutil.which("cc"), shutil.which("c++")
+    if None in compilers:
+        pytest.skip("no C++ compiler")
+    folder = tmp_path_factory.mktemp("sketch")
+    include = [f"-I{STAND_INS}", f"-I{c_build.CORE}", f"-I{c_build.CLIENT}/examples/FetchPage"]
+    core, board = folder / "core.o", folder / "board"
+    subprocess.run(
+        [compilers[0], "-std=c99", "-c", c_build.CORE / "streamplex.c", "-o", core], check=True
+    )
+    subprocess.run([compilers[1], *include, STAND_INS / "board.cpp", core, "-o", board], check=True)
+    return board
+
+
+@pytest.mark.parametrize(
+    ("answer", "writing", "waited_s"),
+    [
+        ('{"authed":false,"retry":false,"reason":"wrong_token"}', "writes", 305),
+        ('{"authed":false,"retry":true,"reason":"not_checked"}', "writes", 5),
+        ('{"authed":false,"retry":true,"retry_after_ms":60000}', "writes", 65),
+        ("", "writes", 50),  # no answer: given up after 45 s
+        ('{"authed":true,"features":["ping/1"]}', "does not write", 50),
+        ('{"authed":"', "writes", 5),  # a fault
+    ],
+)
+def test_the_sketch_waits_before_it_connects_again(sketch, answer, writing, waited_s):
+    done = subprocess.run([sketch, answer, writing], timeout=20, capture_output=True, check=True)
+    attempts = [line.split() for line in done.stdout.decode().splitlines() if "attempt" in line]
+    assert [int(after) for *_, after, _ in attempts] == pytest.approx(
+        [5, waited_s, waited_s], abs=2
+    )
+
+
 def test_cmake_builds_the_library(tmp_path):
     if shutil.which("cmake") is None or c_build.compiler() is None:
         pytest.skip("no cmake or no C compiler")
