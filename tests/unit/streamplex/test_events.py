@@ -18,8 +18,8 @@ from streamplex.events import (
     StreamOpened,
 )
 from streamplex.features import GOAWAY, PING
-from streamplex.frames import FrameReader
-from streamplex.messages import DataMessage, JsonMessage, decode_message
+from streamplex.frames import PREFIX_BYTES, FrameReader
+from streamplex.messages import CONTROL_CHANNEL, DataMessage, JsonMessage, decode_message
 from streamplex.testing import cut
 
 json_values = st.recursive(
@@ -32,7 +32,11 @@ substreams = st.integers(1, 0xFFFF)
 
 def meanings(*pieces):
     reader = FrameReader()
-    return [events.decode(decode_message(body)) for piece in pieces for body in reader.feed(piece)]
+    bodies = [bytes(body) for piece in pieces for body in reader.feed(piece)]
+    found = [events.decode_body(memoryview(body)) for body in bodies]
+    # the short way to a meaning leads to the same one
+    assert found == [events.decode(decode_message(memoryview(body))) for body in bodies]
+    return found
 
 
 EVERYTHING = (
@@ -249,3 +253,8 @@ def test_openings_errors_and_ends_come_out_as_they_went_in(channel, name, text):
         StreamFailed(channel, text),
         StreamEnded(channel),
     ]
+
+
+def test_an_end_on_the_control_channel_is_a_message_of_no_known_type():
+    body = memoryview(events.stream_ended(CONTROL_CHANNEL))[PREFIX_BYTES:]
+    assert events.decode_body(body) == Ignored(CONTROL_CHANNEL, "control message of type None")
