@@ -461,7 +461,8 @@ def test_a_fault_closes_the_tunnel_and_fails_its_substreams(driver, proxy, what)
 def test_a_fault_of_flow_control_closes_the_tunnel(driver, proxy, what):
     with proxy.opened(driver, window=1024) as tunnel:
         channel = established(driver, tunnel)
-        beyond = bytes(60_000)
-        tunnel.send(CREDIT_FAULTS[what] or data(channel, beyond) + data(channel, beyond))
+        # one byte too many; more would meet a client that has already closed the connection
+        beyond = filling(channel, tunnel.clients_window) + data(channel, b"x")
+        tunnel.send(CREDIT_FAULTS[what] or beyond)
         tunnel.gone(CLOSES_S)
-        assert driver.fails("recv", 1, 1) == "ECONNRESET" or what == "more data than granted"
+        assert driver.ok("lost")[0] == "ECONNRESET"
