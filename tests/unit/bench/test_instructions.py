@@ -10,6 +10,7 @@ from bench.instructions import (
     Work,
     build,
     comparison,
+    least,
     load_tables,
     profile,
     save_tables,
@@ -61,7 +62,13 @@ def test_the_counts_of_several_processes_are_added():
 def test_only_figures_beyond_their_margin_are_worse():
     stored = {"up 1": figure(1000), "down 1": figure(1000), "idle minute": figure(1000)}
     now = {"up 1": figure(1029), "down 1": figure(1031), "idle minute": figure(1031)}
-    assert worse(now, stored) == ["down 1 is more than 3% worse than stored"]
+    assert [work.name for work in worse(now, stored)] == ["down 1"]
+
+
+def test_of_two_counts_the_lower_one_is_compared():
+    now = {"up 1": figure(1000), "down 50": figure(1080)}
+    assert least(now, {"down 50": figure(1010)}) == {"up 1": figure(1000), "down 50": figure(1010)}
+    assert least(now, {"down 50": figure(1090)}) == now
 
 
 def test_a_figure_that_is_not_stored_is_not_worse():
