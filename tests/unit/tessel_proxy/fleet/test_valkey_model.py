@@ -117,6 +117,7 @@ class FleetMachine(RuleBasedStateMachine):
         self.moved = Counter()
         self.known = {host: Counter() for host in HOSTS}  # bytes by account, at the host
         self.taken = defaultdict(Counter)  # account: bytes by host, at the engine
+        self.told = {}  # host, account: epoch of the engine that answered last about its day
 
     def engine(self, host):
         return engine_on(self.link, self.clock, host)
@@ -195,6 +196,7 @@ class FleetMachine(RuleBasedStateMachine):
 
     def settle(self, host, account):
         self.taken[account][host] = self.known[host][account]
+        self.told[host, account] = self.epoch
 
     def check(self, account, totals):
         demand, holders = self.total(account)
@@ -245,8 +247,6 @@ class FleetMachine(RuleBasedStateMachine):
             self.put_tunnels(member, account, own + 1)
             if device is not None:
                 self.arrive(member, account, device)
-        elif device is not None:  # no host knows for certain where it is
-            self.remembered[HOST_OF[member]].pop((account, device), None)
         admission = at_once(
             self.of(member).admit(member, account, device, own, limit, departed=departed)
         )
@@ -264,7 +264,8 @@ class FleetMachine(RuleBasedStateMachine):
                 if account in self.records:
                     self.newest[account].setdefault(device, each)
             for account in self.known[host]:
-                self.settle(host, account)
+                if self.told[host, account] != self.epoch:
+                    self.settle(host, account)
         self.epoch_of[host] = self.epoch
         assert self.engines[host]._epoch == self.link.command("HGET", "tessel:fleet", "epoch")
 
@@ -296,7 +297,8 @@ class FleetMachine(RuleBasedStateMachine):
 
     @rule(host=hosts, account=accounts, wanted=st.integers(0, LIMIT))
     def take_bytes_and_lose_the_answer(self, host, account, wanted):
-        self.settle(host, account)
+        self.told.setdefault((host, account), None)
+        self.taken[account][host] = self.known[host][account]
         free = max(0, LIMIT - self.taken[account].total())
         self.link.loses_answer = True
         with pytest.raises(EngineError):
