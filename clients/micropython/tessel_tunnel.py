@@ -84,7 +84,7 @@ class TunnelError(OSError):
 
     def __init__(self, code, text, before=""):
         text = " ".join(text.split())
-        self.text = text = "".join([c for c in text if " " <= c != "\x7f"])[:_TEXT_MAX]
+        self.text = text = "".join([c for c in text if " " <= c < "\x7f" or c > "\x9f"])[:_TEXT_MAX]
         self.code = code
         super().__init__(getattr(errno, code, errno.EIO), before + text)
 

@@ -839,16 +839,23 @@ static void report_fault(spx_tunnel *t, spx_event *event, const char *text)
     event->text = text;
 }
 
-/* Make of the collected bytes a C string that ends with a whole character. */
+/* Make of the collected bytes a C string that ends with a whole character, and without the control
+ * characters U+0080 to U+009F (c2 80 to c2 9f): the others were not collected. */
 static void close_text(spx_tunnel *t)
 {
-    size_t end = t->text_bytes;
+    size_t end = t->text_bytes, at, kept = 0;
     if (end == SPX_TEXT_BYTES) {
         end--;
         while (end && ((uint8_t)t->text[end] & 0xc0) == 0x80)
             end--;
     }
-    t->text[end] = 0;
+    for (at = 0; at < end; at++) {
+        if ((uint8_t)t->text[at] == 0xc2 && (uint8_t)t->text[at + 1] < 0xa0)
+            at++;
+        else
+            t->text[kept++] = t->text[at];
+    }
+    t->text[kept] = 0;
 }
 
 static uint8_t reason_of(const spx_fields *f, int accepted_before)

@@ -93,11 +93,11 @@ def test_the_operators_words_reach_the_program_without_control_characters(driver
     with proxy.secured() as tunnel:
         tunnel.said()
         refusal = {"authed": False, "retry": True, "reason": "refused", "retry_after_ms": 1500}
-        tunnel.send(message(refusal | {"message": "back\nat 9\x1b[0m", "features": FEATURES}))
+        tunnel.send(message(refusal | {"message": "back\nat 9\x1b[0m\x9b1m", "features": FEATURES}))
         word, reason, again, after_ms, text = driver.heard().split(" ", 4)
         assert (word, again, after_ms) == ("refused", "yes", "1500")
         assert reason in ("refused", "-")
-        assert "back at 9[0m" in text
+        assert "back at 9[0m1m" in text
 
 
 def test_an_original_refusal_is_final(driver, proxy):

@@ -92,7 +92,8 @@ def shown(text, most_bytes=255):
     """Return a text of the proxy as the C client shows it: short, without control characters."""
     text = "".join(" " if char in "\n\r\t" else char for char in text)
     text = "".join(char for char in text if char >= " " and char != "\x7f")
-    return text.encode()[:most_bytes].decode(errors="ignore")
+    text = text.encode()[:most_bytes].decode(errors="ignore")
+    return "".join(char for char in text if not "\x80" <= char <= "\x9f")
 
 
 class CDevice:
