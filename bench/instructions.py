@@ -11,11 +11,9 @@ With `--workers`, the workers of a proxy are counted together, and their supervi
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +30,18 @@ from bench.callgrind import (
     environ,
 )
 from bench.contenders import Contender, Launch, Setup
+from bench.instruction_table import (
+    Figure,
+    Figures,
+    build,
+    comparison,
+    least,
+    load_tables,
+    profile,
+    save_tables,
+)
 from bench.load import Load
 from bench.processes import BenchError
-from bench.table import aligned
 
 HERE = Path(__file__).parent
 TABLE = HERE / "instructions.json"
@@ -50,7 +57,6 @@ RECOUNTS = 2
 """How often `--compare` counts again what became worse. The least count is compared: how many
 pieces of 50 streams share a turn depends on a moment's load, and varies by up to 8 %."""
 
-FUNCTIONS = 20  # those that cost most, of each kind of work
 IDLE_S = 67.0  # four pings of each tunnel, and no fifth near the end
 
 
@@ -82,6 +88,11 @@ class Work:
     def runs(self) -> tuple[Run, Run]:
         """Both runs, the short one first."""
         return self.short, self.long
+
+    @property
+    def more(self) -> int:
+        """By how much the long run does what is counted more often."""
+        return self.long.count - self.short.count
 
 
 def opens(parallel: int, short: int, long: int) -> Work:
@@ -131,26 +142,6 @@ WORKS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Instructions for one unit of a kind of work; `functions` the parts that cost most."""
-
-    per: str
-    instructions: float
-    functions: Sequence[tuple[str, float]]
-
-    @classmethod
-    def of(cls, work: Work, short: Counts, long: Counts) -> Figure:
-        """Return the figure of a kind of work from the counts of both runs."""
-        count = work.long.count - work.short.count
-        more = long - short
-        functions = [(name, _rounded(cost / count)) for name, cost in more.most(FUNCTIONS)]
-        return cls(work.unit, _rounded(more.instructions / count), functions)
-
-
-Figures = Mapping[str, Figure]
-
-
 def measure(works: Sequence[Work], workers: int) -> Iterator[tuple[str, Figure]]:
     """Measure each kind of work, and yield its name and figure; for workers two of them."""
     with tempfile.TemporaryDirectory(prefix="tessel-bench-") as temporary, ExitStack() as stack:
@@ -164,7 +155,7 @@ def measure(works: Sequence[Work], workers: int) -> Iterator[tuple[str, Figure]]
                 runs = [_counts(setup, proxy, processes, work, run) for run in work.runs]
                 for name, which in _parts(work.name, workers):
                     short, long = (sum(run[which], NOTHING) for run in runs)
-                    yield name, Figure.of(work, short, long)
+                    yield name, Figure.of(work.unit, long - short, work.more)
 
 
 def _parts(name: str, workers: int) -> list[tuple[str, slice]]:
@@ -206,63 +197,6 @@ def _counts(
         return [each.end() for each in processes]
 
 
-def build() -> str:
-    """Return what instructions depend on: the build of Python, the machine, the C library."""
-    return f"Python {sys.version.replace(chr(10), ' ')}, {platform.machine()}, {_libc()}"
-
-
-def _libc() -> str:
-    return " ".join(platform.libc_ver())
-
-
-def load_tables(file: Path) -> dict[str, Figures]:
-    """Return the stored figures, by the build of Python that they hold for."""
-    try:
-        saved = json.loads(file.read_text())
-        return {
-            build: {
-                name: Figure(row["per"], row["instructions"], list(row["functions"].items()))
-                for name, row in figures.items()
-            }
-            for build, figures in saved.items()
-        }
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BenchError(f"{file} is not a table of instructions: {error}") from error
-
-
-def save_tables(file: Path, tables: Mapping[str, Figures]) -> None:
-    """Store the figures of each build of Python."""
-    rows = {
-        build: {
-            name: {
-                "per": figure.per,
-                "instructions": figure.instructions,
-                "functions": dict(figure.functions),
-            }
-            for name, figure in figures.items()
-        }
-        for build, figures in tables.items()
-    }
-    file.write_text(json.dumps(rows, indent=1) + "\n")
-
-
-def comparison(now: Figures, then: Figures) -> str:
-    """Return a table of the figures, with their ratio to the stored ones."""
-    head = ["instructions", "per", "now", "stored", "ratio"]
-    rows = [_row(name, figure, then.get(name)) for name, figure in now.items()]
-    return aligned([head, *rows])
-
-
-def _row(name: str, figure: Figure, stored: Figure | None) -> list[str]:
-    now = _shown(figure.instructions)
-    if stored is None:
-        return [name, figure.per, now, "-", "-"]
-    ratio = figure.instructions / stored.instructions
-    return [name, figure.per, now, _shown(stored.instructions), f"{ratio:.3f}"]
-
-
 def worse(now: Figures, then: Figures) -> list[Work]:
     """Return the kinds of work whose figure is more than `most_worse` above the stored one."""
     return [
@@ -271,33 +205,6 @@ def worse(now: Figures, then: Figures) -> list[Work]:
         if work.name in now and work.name in then
         if now[work.name].instructions > (1 + work.most_worse) * then[work.name].instructions
     ]
-
-
-def least(now: Figures, again: Figures) -> Figures:
-    """Return the figures of `now`, or the lower ones of `again`."""
-    lower = {
-        name: figure
-        for name, figure in again.items()
-        if figure.instructions < now[name].instructions
-    }
-    return {**now, **lower}
-
-
-def profile(name: str, figure: Figure) -> str:
-    """Return the functions that cost most, with their part of the whole."""
-    lines = [
-        f"  {cost / figure.instructions:6.1%} {_shown(cost):>10} {function}"
-        for function, cost in figure.functions
-    ]
-    return "\n".join([f"{name}, per {figure.per}: {_shown(figure.instructions)}", *lines])
-
-
-def _rounded(value: float) -> float:
-    return round(value) if abs(value) >= 1000 else round(value, 3)  # noqa: PLR2004 -- four digits
-
-
-def _shown(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"  # noqa: PLR2004 -- as above
 
 
 def main() -> int:

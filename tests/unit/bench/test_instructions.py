@@ -3,19 +3,16 @@
 import pytest
 
 from bench.callgrind import Counts, parsed
-from bench.instructions import (
-    WORKS,
+from bench.instruction_table import (
     Figure,
-    Run,
-    Work,
     build,
     comparison,
     least,
     load_tables,
     profile,
     save_tables,
-    worse,
 )
+from bench.instructions import WORKS, Run, Work, worse
 from bench.processes import BenchError
 
 PROFILE = """\
@@ -51,7 +48,9 @@ def test_a_profile_has_the_cost_of_each_function_without_its_calls():
 
 def test_a_figure_is_the_difference_of_two_runs_for_each_unit():
     short, long = Counts(700, {"a": 400, "b": 300}), Counts(1700, {"a": 500, "b": 1200})
-    assert Figure.of(WORK, short, long) == Figure("opening", 100, [("b", 90), ("a", 10)])
+    assert Figure.of(WORK.unit, long - short, WORK.more) == Figure(
+        "opening", 100, [("b", 90), ("a", 10)]
+    )
 
 
 def test_the_counts_of_several_processes_are_added():
