@@ -144,6 +144,7 @@ def test_a_killed_worker_takes_its_counts_with_it(host_with, server, device_of):
     (pid,) = [line["pid"] for line in proxy.log.events("worker_serves") if line["worker"] == 1]
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: tunnels_in_engine(server) == lines.count(2), 5)
+    eventually(lambda: proxy.log.events("worker_died"))
     proxy.expected_faults = ["worker_died"]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -45,7 +45,7 @@ class SharedTimers:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._due: dict[int, list[_SharedTimer]] = {}  # by the tick in which they are due
+        self._due: dict[int, _Due] = {}  # by the tick in which they are due
 
     def seconds(self) -> float:
         """Return the time of the clock."""
@@ -63,14 +63,14 @@ class SharedTimers:
         tick = ceil((now + delay) / TICK_S)
         due = self._due.get(tick)
         if due is None:
-            due = self._due[tick] = []
+            due = self._due[tick] = {}
             self._clock.callLater(max(0.0, tick * TICK_S - now), self._ticked, tick)
-        timer = _SharedTimer(callable, args)
-        due.append(timer)
+        timer = _SharedTimer(due, callable, args)
+        due[timer] = None
         return timer
 
     def _ticked(self, tick: int) -> None:
-        for timer in self._due.pop(tick):
+        for timer in list(self._due.pop(tick)):  # a call may cancel others
             try:
                 timer.expire()
             except Exception:  # noqa: BLE001  # one fault must not stop the timers behind it
@@ -78,11 +78,12 @@ class SharedTimers:
 
 
 class _SharedTimer:
-    """A Timer of SharedTimers. A cancelled one stays there until its tick, without its call."""
+    """A Timer of SharedTimers: one of those that are due in the same tick."""
 
-    __slots__ = ("_args", "_call")
+    __slots__ = ("_args", "_call", "_due")
 
-    def __init__(self, call: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def __init__(self, due: _Due, call: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self._due = due
         self._call: Callable[..., None] | None = call
         self._args = args
 
@@ -91,8 +92,13 @@ class _SharedTimer:
 
     def cancel(self) -> None:
         self._call, self._args = None, ()
+        self._due.pop(self, None)  # short tunnels would fill the ticks of the next seconds
 
     def expire(self) -> None:
         call, self._call = self._call, None
         if call is not None:
             call(*self._args)
+
+
+_Due: TypeAlias = dict[_SharedTimer, None]
+"""Timers in the order in which they were made."""

@@ -69,3 +69,9 @@ def test_a_call_that_fails_is_logged_and_stops_no_other(clock, timers, logged_fa
     clock.advance(1)
     assert made == ["made"]
     assert [each.type for each in logged_failures.flush()] == [ZeroDivisionError]
+
+
+def test_cancelled_calls_are_forgotten_before_they_are_due(clock, timers):
+    for _ in range(100):
+        timers.callLater(15, print).cancel()
+    assert [len(due) for due in timers._due.values()] == [0]
