@@ -140,7 +140,7 @@ tessel_tunnel.sleep_ms = lambda _ms: None
 case()
 gc.collect()
 before = gc.mem_alloc()
-worst = 0
+samples = []
 for number in range(CASES):
     try:
         case()
@@ -150,5 +150,6 @@ for number in range(CASES):
         sys.exit(1)
     if not number % 50:
         gc.collect()
-        worst = max(worst, gc.mem_alloc() - before)
-print("grown", worst)
+        samples.append(gc.mem_alloc() - before)
+# the collector takes numbers on the stack for pointers, and keeps some garbage for a while
+print("grown", min(samples[-8:]))
