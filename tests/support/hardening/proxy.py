@@ -4,7 +4,7 @@ import re
 import signal
 import sys
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.processes import Process
@@ -14,6 +14,7 @@ from support.hardening.growth import Held
 
 COMMAND = [Path(sys.executable).with_name("tessel-proxy")]
 TOKEN = "DEV-CRED"
+LOGGED_S = 5.0  # until a line is written, also on a busy machine
 START_SECONDS = 20.0
 # No log line may have a higher level than this during attacks.
 OUR_FAULT = ("error", "critical")
@@ -106,6 +107,8 @@ def running_proxy(folder, authority, settings, **more):
     proxy = Proxy(folder, authority, settings, **more)
     try:
         yield proxy
+        with suppress(TimeoutError):  # lines are gathered for some time before they are written
+            eventually(lambda: len(proxy.faults()) >= len(proxy.expected_faults), LOGGED_S)
         assert [line["event"] for line in proxy.faults()] == proxy.expected_faults, proxy.faults()
     finally:
         proxy.process.stop()
