@@ -1,4 +1,4 @@
-"""Devices that came to this process or left it, until the engine was told.
+"""Devices that came to this process or left it, until they are reported to the engine.
 
 A device that moves takes its place along, so the engine must not believe that a device is where it
 has left: another tunnel may use that place by now, and the account would have one too many.
@@ -104,7 +104,7 @@ class DeviceNews:
         )
 
     def told(self, account: str, news: News) -> None:
-        """Forget what the engine was told, except for devices that came or left again since."""
+        """Forget what was reported to the engine, except devices that came or left since."""
         self._drop(self._arrived, account, news.arrived)
         self.told_departed(account, news)
 

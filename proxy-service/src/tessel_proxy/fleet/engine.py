@@ -135,7 +135,7 @@ class TokensRevoked:
 class TunnelsEnded:
     """The operator ends the tunnels of an account, or of one of its devices if `device` is given.
 
-    The devices may connect again. `reason` is told to them. `age_s`: seconds since the command, for
+    The devices may connect again. `reason` is sent to them. `age_s`: seconds since the command, for
     members that could not be reached then. Tunnels that were opened after it stay.
     """
 

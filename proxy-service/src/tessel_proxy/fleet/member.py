@@ -155,9 +155,9 @@ class Member:
         return admission
 
     def _decided_alone(self, account: str, device: str | None, own: int, asked_at: float) -> bool:
-        """Decide without the engine. A device that may come is told to it soon, if it is back.
+        """Decide without the engine. An admitted device is reported when the engine is back.
 
-        `asked_at`: when it was asked, which may have admitted the device without our knowledge.
+        `asked_at`: when the engine was asked, which may have admitted the device unknown to us.
         """
         allowed = own < self._standings.tunnels_without_engine(account)
         if allowed and device is not None:
@@ -285,7 +285,7 @@ class Member:
             self._told(account, found, self._news.told)
 
     def _told(self, account: str, news: News, told: Callable[[str, News], None]) -> None:
-        """Forget news that the engine was told; what was left out follows soon."""
+        """Forget news that was reported to the engine; the rest follows soon."""
         told(account, news)
         if news.left_out:
             self._reports.add(account)

@@ -60,7 +60,7 @@ class RemoteEngine:
     def __init__(self, call: Call, clock: IReactorTime) -> None:
         self._send = call
         self._clock = clock
-        self._wrong: dict[str, tuple[float, float]] = {}  # level, and when it was told
+        self._wrong: dict[str, tuple[float, float]] = {}  # level, and when it came
         self.hear: Hear = lambda _notice: None
 
     async def _call(self, method: str, *values: object, within_s: float = CALL_TIMEOUT_S) -> Any:

@@ -1,4 +1,4 @@
-"""Workers that do not answer: how long that may last, who is told, and how it ends.
+"""Workers that do not answer: how long that may last, how it is reported, how it ends.
 
 Silence is counted in looks of the supervisor and not by a clock. A supervisor that was itself
 stopped, or had no processor, has not looked meanwhile, and blames nobody: the answers that wait for

@@ -20,7 +20,7 @@ RETRY_S: Final = 1.0
 """Seconds until the engine is asked again after it did not answer."""
 
 SETTLE_S: Final = 5.0
-"""Seconds until a debt is told to the engine again after it did not answer. So the bytes of a day
+"""Seconds until a debt is reported again after the engine did not answer. So the bytes of a day
 are right within 15 s after an outage, also those of an account that moves none any more; and 4,096
 accounts with a debt cost less than a thousand calls a second."""
 

@@ -22,7 +22,7 @@ MAX_TUNNELS_WATCHED: Final = 64
 """Tunnels of which one look may ask for the substreams: two for each watcher."""
 
 MAX_CHANGES: Final = 20_000
-"""Rows of new tunnels, and counts of others, in one look. The rest is told by the next looks."""
+"""Rows of new tunnels, and counts of others, in one look. The rest follows with the next looks."""
 
 MAX_WATCHERS: Final = 64
 """Watchers of one process, each with what it has seen of each tunnel. All watchers at one host are

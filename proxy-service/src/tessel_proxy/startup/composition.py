@@ -251,7 +251,7 @@ class ProxyService(Service):
     def reload(self) -> None:
         """Reload all files, changed or not. A faulty file leaves its former content in use.
 
-        The other processes are told of tokens that are no longer in a file.
+        The other processes are notified of tokens that are no longer in a file.
         """
         self._reloader.reload_all()
         self._withdrawn.tell()

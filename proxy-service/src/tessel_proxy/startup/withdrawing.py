@@ -14,11 +14,11 @@ from tessel_proxy.fleet.engine import Engine, EngineError, TokensRevoked
 from tessel_proxy.records.error_codes import ErrorCode
 
 TOLD_S: Final = 60.0
-"""Seconds for which an account is told on the next SIGHUP: this process may have read the file
+"""Seconds for which an account is published on the next SIGHUP: this process may have read the file
 before, at a look. Later, the others have looked at it themselves."""
 
 MAX_TOLD: Final = 64
-"""Accounts that are told one by one. With more, all processes check all tokens."""
+"""Accounts that are published one by one. With more, all processes check all tokens."""
 
 
 class WithdrawnTokens:

@@ -20,7 +20,7 @@ MAX_DAYS: Final = 65_536
 oldest: the engine still has what was taken of them, unless it loses its data as well."""
 
 AT_ONCE: Final = 64
-"""Days that are told together to an engine that has lost them. So 4,096 take less than a second."""
+"""Days reported together to an engine that has lost them. So 4,096 take less than a second."""
 
 
 @dataclass(slots=True)

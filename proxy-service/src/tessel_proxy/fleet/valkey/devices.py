@@ -30,7 +30,7 @@ class Devices:
         self._members: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def arrived(self, member: str, account: str, device: str) -> str | None:
-        """Called when the engine is told that the newest tunnel of a device is on `member`.
+        """Called when it is reported to the engine that a device's newest tunnel is on `member`.
 
         Returns the member that had it, for `not_arrived`.
         """
@@ -50,7 +50,7 @@ class Devices:
             self._members[account, device] = former
 
     def departed(self, member: str, account: str, names: Iterable[str]) -> None:
-        """Called when the engine is told that devices have left `member`."""
+        """Called when it is reported to the engine that devices have left `member`."""
         for name in names:
             if self._members.get((account, name)) == member:
                 del self._members[account, name]
