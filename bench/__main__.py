@@ -21,7 +21,8 @@ from pathlib import Path
 from bench import contenders
 from bench.bars import bars_table
 from bench.contenders import Contender, Setup, Start
-from bench.measures import Figures, Measure, Stage, chosen
+from bench.measures import Figures, Measure, Stage, measures
+from bench.names import named
 from bench.processes import BenchError
 from bench.results import Results
 from bench.sizes import FULL, QUICK, Sizes
@@ -41,9 +42,9 @@ def main() -> int:
     sizes = QUICK if arguments.quick else FULL
     begun = time.monotonic()
     try:
-        measures = chosen(arguments.only, sizes)
+        chosen = named(measures(sizes), arguments.only)
         earlier = Results.load(arguments.compare) if arguments.compare else None
-        results = measure_all(measures, runs, sizes)
+        results = measure_all(chosen, runs, sizes)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -86,13 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure_all(measures: Sequence[Measure], runs: int, sizes: Sizes) -> Results:
-    """Run all measures `runs` times. After an interrupt, return the results so far."""
+def measure_all(chosen: Sequence[Measure], runs: int, sizes: Sizes) -> Results:
+    """Run these measures `runs` times. After an interrupt, return the results so far."""
     results = Results()
     with running_contenders() as (setup, running):
         try:
             for run in range(runs):
-                of_round = [one for one in measures if run < (one.most_runs or runs)]
+                of_round = [one for one in chosen if run < (one.most_runs or runs)]
                 for measure, start, contender in _turns(of_round, running):
                     _show_progress(f"run {run + 1} of {runs}: {measure.name}, {contender.name}")
                     _measure(measure, start, Stage(LOAD, setup, contender, sizes), results)

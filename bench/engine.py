@@ -291,9 +291,10 @@ def main() -> None:
     parser.add_argument("--slices", type=float, default=0.5, help="slices per second (0.5)")
     parser.add_argument("--guesses", type=float, default=0.1, help="wrong tokens per second (0.1)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement (10)")
+    arguments = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    done = Deferred.fromCoroutine(run(parser.parse_args()))
+    done = Deferred.fromCoroutine(run(arguments))
     faults: list[Any] = []
     done.addErrback(faults.append).addCallback(lambda _: reactor.stop())
     reactor.run()

@@ -41,6 +41,7 @@ from bench.instruction_table import (
     save_tables,
 )
 from bench.load import Load
+from bench.names import named
 from bench.processes import BenchError
 
 HERE = Path(__file__).parent
@@ -210,9 +211,9 @@ def worse(now: Figures, then: Figures) -> list[Work]:
 def main() -> int:
     """Measure; print, store or compare. Return the exit code: 1 if anything became worse."""
     arguments = _parser().parse_args()
-    chosen = [work for work in WORKS if work.name.startswith(tuple(arguments.only) or "")]
     here = build()
     try:
+        chosen = named(WORKS, arguments.only)
         tables = load_tables(TABLE)
         then = tables.get(here, {})
         now: Figures = {}
@@ -251,7 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--compare",
         action="store_true",
-        help=f"fail if a figure is more than {MOST_WORSE:.0%} worse than stored",
+        help=f"fail if a figure is more than {MOST_WORSE * 100:.0f} %% worse than stored",
     )
     parser.add_argument(
         "--save", action="store_true", help="store the figures for this build of Python"

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.contenders import Contender, Setup
 from bench.device import transfer
 from bench.load import Load
-from bench.processes import BenchError, Usage
+from bench.processes import Usage
 from bench.sizes import Sizes
 
 DOWN, UP = "D", "U"
@@ -275,12 +275,3 @@ def measures(sizes: Sizes) -> list[Measure]:
         *(many("tunnels", count) for count in sizes.tunnels),
         sequence(sizes.sequence),
     ]
-
-
-def chosen(names: Sequence[str], sizes: Sizes) -> list[Measure]:
-    """Return the measures whose name begins with one of `names`; all of them if it is empty."""
-    known = measures(sizes)
-    found = [one for one in known if not names or one.name.startswith(tuple(names))]
-    if not found:
-        raise BenchError(f"no such measure; there are: {', '.join(one.name for one in known)}")
-    return found

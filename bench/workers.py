@@ -25,6 +25,7 @@ from pathlib import Path
 from bench import contenders
 from bench.contenders import Contender, Setup
 from bench.load import Load
+from bench.names import named
 from bench.processes import BenchError
 from bench.stats import Spread, ratios
 
@@ -238,13 +239,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.workers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one run with small sizes")
     parser.add_argument("--runs", type=int, metavar="N", help=f"runs (default: {RUNS})")
-    parser.add_argument("--only", metavar="NAME", help="the measures whose names begin like this")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run only measures whose name begins with NAME; may be repeated",
+    )
     parser.add_argument("--core-part", type=float, metavar="P", help="such as 0.35")
     arguments = parser.parse_args()
-    chosen = [
-        each for each in rows(quick=arguments.quick) if each.name.startswith(arguments.only or "")
-    ]
     try:
+        chosen = named(rows(quick=arguments.quick), arguments.only)
         measure(chosen, arguments.runs or (1 if arguments.quick else RUNS), arguments.core_part)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
