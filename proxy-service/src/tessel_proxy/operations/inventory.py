@@ -1,4 +1,4 @@
-"""What is open in this process, as rows for the operator. Nothing is counted before it is asked.
+"""What is open in this process, as rows for the operator.
 
 Times in rows are seconds since 1970, as everybody's clock shows them; the records have the times of
 the proxy's own clock.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.settings import LimitSettings
 from tessel_proxy.operations.happenings import AccountRefusals, Happenings
+from tessel_proxy.operations.samples import Sample, Samples
 from tessel_proxy.operations.usage import OpenRecords
 from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
 from tessel_proxy.records.peers import host_of_peer
@@ -28,24 +29,10 @@ from tessel_service_kit.clocks import WallTime
 MAX_SUBSTREAMS_SHOWN: Final = 1000
 """Substreams of one tunnel in an answer."""
 
-FRESH_S: Final = 0.5
-"""Seconds in which the rates are not computed anew: the next sample would be too short."""
-
 VERSION: Final = version("tessel-proxy")
 """Of the running code, also after another version was installed. To read it takes 0.5 ms."""
 
 Row = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Sample:
-    """The bytes of a tunnel at the last look, its open substreams, and its rates since before."""
-
-    bytes_from_device: int = 0
-    bytes_from_target: int = 0
-    open_substreams: int = 0
-    from_device_per_s: float = 0.0
-    from_target_per_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,56 +67,10 @@ class Inventory:
     happenings: Happenings
     clock: IReactorTime
     wall_time: WallTime
-    _samples: dict[TunnelRecord, Sample] = field(default_factory=dict)
-    _sampled_at: float = -1e9
-    _opens_per_s: dict[str, float] = field(default_factory=dict)
+    samples: Samples = field(init=False)
 
-    def sampled(self) -> Mapping[TunnelRecord, Sample]:
-        """Return what the active tunnels have moved, with the rates since the sample before.
-
-        Active are tunnels with open substreams, those in which one has ended since the sample
-        before, and those that were active then. All others are idle: see `sample_of`.
-        """
-        now = self.clock.seconds()
-        passed_s = now - self._sampled_at
-        if passed_s < FRESH_S:
-            return self._samples
-        self._sampled_at = now
-        ended_in, before = self.happenings.take_ended_in(), self._samples
-        self._samples = self._active(
-            [*ended_in, *(each for each in before if _moved(before[each]))]
-        )
-        for record, sample in self._samples.items():
-            old = before.get(record)
-            nbytes = ended_in.get(record, _totals(record)) if old is None else _totals(old)
-            sample.from_device_per_s = (sample.bytes_from_device - nbytes[0]) / passed_s
-            sample.from_target_per_s = (sample.bytes_from_target - nbytes[1]) / passed_s
-        self._opens_per_s = {
-            account: count / passed_s for account, count in self.happenings.take_opens().items()
-        }
-        for mailbox in self.happenings.mailboxes.values():
-            mailbox.active.update(self._samples)
-        return self._samples
-
-    def _active(self, others: Iterable[TunnelRecord]) -> dict[TunnelRecord, Sample]:
-        """Return the bytes of open tunnels: those with open substreams, and `others`."""
-        is_open = self.records.tunnels
-        found = {each: _idle(each) for each in others if each in is_open}
-        for substream in self.records.substreams:
-            record = substream.of
-            sample = found.get(record)
-            if sample is None:
-                if record not in is_open:
-                    continue
-                sample = found[record] = _idle(record)
-            sample.bytes_from_device += substream.bytes_from_device
-            sample.bytes_from_target += substream.bytes_from_target
-            sample.open_substreams += 1
-        return found
-
-    def sample_of(self, record: TunnelRecord) -> Sample:
-        """Return what a tunnel had moved at the last sample."""
-        return self._samples.get(record) or _idle(record)
+    def __post_init__(self) -> None:
+        self.samples = Samples(self.records, self.happenings, self.clock)
 
     def id_of(self, record: TunnelRecord) -> str:
         """Return the id of a tunnel, unique among all processes."""
@@ -148,8 +89,8 @@ class Inventory:
 
     def rows(self, tunnels: Iterable[OpenTunnel]) -> list[Row]:
         """Return a row for each of these tunnels."""
-        self.sampled()
-        return [self._row(each, self.sample_of(each.record)) for each in tunnels]
+        self.samples.active()
+        return [self._row(each, self.samples.of(each.record)) for each in tunnels]
 
     def selected(
         self, account: str | None, device: str | None, address: str | None
@@ -227,7 +168,7 @@ class Inventory:
         names = sorted(name for name in known | set(self.happenings.by_account) if name > after)
         page = names[: limit + 1]
         sums = {name: Sample() for name in page}
-        for record, sample in self.sampled().items():
+        for record, sample in self.samples.active().items():
             if (total := sums.get(record.account or "")) is not None:
                 total.from_device_per_s += sample.from_device_per_s
                 total.from_target_per_s += sample.from_target_per_s
@@ -251,7 +192,7 @@ class Inventory:
             },
             "bytes_from_device_per_s": round(sums.from_device_per_s, 1),
             "bytes_from_target_per_s": round(sums.from_target_per_s, 1),
-            "opens_per_s": round(self._opens_per_s.get(account, 0.0), 2),
+            "opens_per_s": round(self.samples.opens_per_s(account), 2),
             "refused": dict(refusals.counts),
             "last_refusal": refusals.last,
         }
@@ -276,20 +217,6 @@ class Inventory:
             "cpu_s": round(used.ru_utime + used.ru_stime, 3),
             "memory_bytes": _memory_bytes(used.ru_maxrss),
         }
-
-
-def _idle(record: TunnelRecord) -> Sample:
-    """Return the sample of a tunnel without open substreams."""
-    return Sample(record.bytes_from_device, record.bytes_from_target)
-
-
-def _totals(of: TunnelRecord | Sample) -> tuple[int, int]:
-    return of.bytes_from_device, of.bytes_from_target
-
-
-def _moved(sample: Sample) -> bool:
-    """Return whether a sample differs from that of an idle tunnel, so that one more follows it."""
-    return bool(sample.open_substreams or sample.from_device_per_s or sample.from_target_per_s)
 
 
 def _memory_bytes(most_kib: int) -> int:

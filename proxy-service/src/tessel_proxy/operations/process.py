@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from inspect import signature
 from typing import Any, ClassVar, Final
 from typing import Protocol as Interface
@@ -12,7 +13,7 @@ from tessel_proxy.operations.history import History
 from tessel_proxy.operations.inventory import Inventory, Row
 from tessel_proxy.operations.refusing import covers
 from tessel_proxy.operations.rules import Rule
-from tessel_proxy.operations.watching import MAX_CHANGES, TUNNEL_TOPICS, Watching
+from tessel_proxy.operations.watching import Watching
 from tessel_proxy.records.ends import TunnelOutcome
 
 REBALANCE_SPREAD_MS: Final = 5000
@@ -125,16 +126,9 @@ class ProcessOperations:
     def _history(self) -> dict[str, Any]:
         return self._history_kept.shown()
 
-    def _look(
-        self,
-        watcher: str,
-        tunnels: Sequence[str],
-        topics: Sequence[str] = TUNNEL_TOPICS,
-        most: int = MAX_CHANGES,
-        *,
-        has_snapshot: bool = False,
-    ) -> dict[str, Any] | None:
-        return self._watching.look(watcher, tunnels, topics, most, has_snapshot=has_snapshot)
+    @wraps(Watching.look)  # `is_known` compares questions with its parameters
+    def _look(self, **question: Any) -> dict[str, Any] | None:
+        return self._watching.look(**question)
 
     def _rebalance(
         self,
