@@ -10,7 +10,7 @@ from tessel_proxy.operations.happenings import Mailbox
 from tessel_proxy.operations.inventory import Inventory, Row
 from tessel_proxy.operations.samples import Sample
 from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
-from tessel_proxy.records.ends import Outcome
+from tessel_proxy.records.ends import Outcome, TunnelOutcome
 from tessel_proxy.tunnel.shared_state import OpenTunnel
 
 _Stage: TypeAlias = tuple[str, str | None]  # with the account, which is known before "open"
@@ -144,7 +144,7 @@ class Watcher:
         return {"opened": opened, "changed": changed, "closed": closed}
 
 
-def _end(outcome: Outcome, why: str) -> Row:
+def _end(outcome: Outcome | TunnelOutcome, why: str) -> Row:
     return {"outcome": outcome.value, "error": outcome.error and outcome.error.value, "why": why}
 
 
