@@ -47,7 +47,7 @@ from tessel.settings import SETTINGS, exposed, lookalikes, malformed
 from tessel.settings_file import SettingsFileError, add_settings_of_file
 from tessel_service_kit.command_line import CommandParser
 from tessel_service_kit.output import LineOutput, descriptor_of
-from tessel_service_kit.settings import described
+from tessel_service_kit.settings_help import described
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime

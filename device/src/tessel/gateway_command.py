@@ -27,7 +27,8 @@ from tessel.network.interface import Target
 from tessel.settings import DEBUG_VARIABLE, SETTINGS, Settings, SettingsError
 from tessel_service_kit.files import hints_of_exposed
 from tessel_service_kit.output import Writable
-from tessel_service_kit.settings import ConfigError, lookalikes
+from tessel_service_kit.settings import ConfigError
+from tessel_service_kit.settings_help import lookalikes
 
 Level: TypeAlias = object  # of Twisted's log: its constants have no public type
 

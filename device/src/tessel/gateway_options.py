@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tessel.run_options import add_env
 from tessel.settings import MAX_PORT
-from tessel_service_kit.settings import described
+from tessel_service_kit.settings_help import described
 
 GATEWAY: Final = "gateway"
 CONNECT: Final = "connect"

@@ -29,7 +29,7 @@ from tessel_service_kit.files import hints_of_exposed
 from tessel_service_kit.parsers import integer, optional
 from tessel_service_kit.settings import Setting, setting
 from tessel_service_kit.settings import Settings as SettingsTable
-from tessel_service_kit.settings import lookalikes as lookalikes_of
+from tessel_service_kit.settings_help import lookalikes as lookalikes_of
 
 DEFAULT_LOCAL: Final = (
     "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 127.0.0.0/8 localhost "

@@ -30,7 +30,8 @@ from tessel_service_kit.files import hints_of_exposed
 from tessel_service_kit.logs import begin_logging
 from tessel_service_kit.output import descriptor_of
 from tessel_service_kit.serving import AT_FAULT, FAILED, IServingReactor, Serving
-from tessel_service_kit.settings import ConfigError, described, lookalikes
+from tessel_service_kit.settings import ConfigError
+from tessel_service_kit.settings_help import described, lookalikes
 
 
 class IReactor(IServerReactor, IServingReactor):

@@ -21,9 +21,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv6Address, IPv6Network
 from socket import AF_INET, AF_INET6, AF_UNSPEC, AddressFamily
-from threading import Thread
 from typing import Final, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -31,6 +29,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReac
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
+
+from tessel_service_kit.family_order import can_be_reached, in_order
 
 HEDGE_S: Final = 0.1
 """Seconds to wait for both families before each is asked for separately. Most look-ups are done by
@@ -70,18 +70,6 @@ class Early:
 
 class IThreadsAndTime(IReactorTime, IReactorFromThreads):
     """The parts of a reactor that a look-up needs."""
-
-
-class DaemonThread(Thread):
-    """A thread that does not keep the process from ending, even while it waits for an answer."""
-
-    daemon = True
-
-
-class DaemonThreads(ThreadPool):
-    """A thread pool whose threads do not keep the process from ending."""
-
-    threadFactory = DaemonThread
 
 
 def addresses_of(name: str, family: AddressFamily) -> Addresses:
@@ -220,7 +208,7 @@ class _Resolution:
         self._families[family] = outcome
         if len(self._families) == len(self._asked):
             self._finish()
-        elif self._delay is None and _can_be_reached(outcome):
+        elif self._delay is None and can_be_reached(_addresses(outcome)):
             self._delay = self._clock.callLater(RESOLUTION_DELAY_S, self._finish)
 
     def _finish(self) -> None:
@@ -228,7 +216,7 @@ class _Resolution:
             return
         if self._delay is not None and self._delay.active():
             self._delay.cancel()
-        found = _addresses(self._whole) or _in_order(
+        found = _addresses(self._whole) or in_order(
             _addresses(self._families.get(AF_INET)), _addresses(self._families.get(AF_INET6))
         )
         if found or self._failure is None:
@@ -245,11 +233,6 @@ class _Resolution:
 
 def _addresses(outcome: _Outcome | None) -> Addresses:
     return () if outcome is None or isinstance(outcome, Failure) else outcome
-
-
-def _can_be_reached(outcome: _Outcome) -> bool:
-    found = _addresses(outcome)
-    return bool(found) and (":" not in found[0] or source_for(found[0]) is not None)
 
 
 class _Helpers:
@@ -285,39 +268,3 @@ class _Helpers:
     def _answered(self, question: tuple[str, AddressFamily], outcome: _Outcome) -> None:
         for answer in self._waiting.pop(question):
             answer.callback(outcome)  # a Failure goes to the errbacks
-
-
-# --- order of the families
-
-
-_SPECIAL: Final = tuple(
-    IPv6Network(each)
-    for each in ("fc00::/7", "fec0::/10", "2002::/16", "2001::/32", "3ffe::/16", "::/96")
-)
-"""Destination and source addresses to which RFC 6724's table prefers IPv4."""
-
-
-def source_for(address: str) -> str | None:
-    """Return the local IPv6 address from which the system would connect to `address`.
-
-    Sends nothing.
-
-    None: there is no route to the address, or this machine has no IPv6.
-    """
-    try:
-        with socket.socket(AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.connect((address, 9))
-            return str(probe.getsockname()[0])
-    except OSError:
-        return None
-
-
-def _in_order(four: Addresses, six: Addresses) -> Addresses:
-    return (*six, *four) if four and six and _is_before_ipv4(six[0]) else (*four, *six)
-
-
-def _is_before_ipv4(address: str) -> bool:
-    source = source_for(address)
-    if source is None or IPv6Address(address).is_loopback:
-        return source is not None
-    return not any(IPv6Address(each) in net for each in (address, source) for net in _SPECIAL)

@@ -20,12 +20,12 @@ from zope.interface import implementer
 from tessel_service_kit.names import (
     HELPER_THREADS,
     Addresses,
-    DaemonThreads,
     Early,
     IThreadsAndTime,
     NoAnswerError,
     SystemNames,
 )
+from tessel_service_kit.threads import DaemonThreads
 
 LOOKUP_THREADS: Final = 32
 """Number of names that are looked up at the same time; further ones wait."""

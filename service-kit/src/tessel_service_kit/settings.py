@@ -1,17 +1,15 @@
 """Read settings from environment variables into a frozen dataclass, and report all faults at once.
 
 A service declares a subclass of Settings; each field is made by `setting`. This table is the only
-place that lists the settings: it yields the values, the text of `--help`, and hints about
-misspelt names.
+place that lists the settings: it yields the values, and with settings_help.py the text of `--help`
+and hints about misspelt names.
 """
 
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -22,8 +20,6 @@ T = TypeVar("T")
 
 METADATA_KEY: Final = "setting"
 MAX_SECRET_BYTES: Final = 64 * 1024  # of a secret's file, in case the path names a disk
-HELP_COLUMNS: Final = 98
-LOOKALIKE: Final = 0.85  # similar: AUTH_HARDCODE; not similar: SSL_CERT_FILE, which others use
 FILE_SUFFIX: Final = "_FILE"
 UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -237,49 +233,6 @@ def _without_faults(read: tuple[S, list[str]]) -> S:
     if faults:
         raise ConfigError(faults)
     return settings
-
-
-def described(settings: tuple[Setting, ...]) -> str:
-    """Return the settings as text for `--help`, one paragraph each."""
-    width = max(len(each.name) for each in settings) + 4
-    indent = " " * width
-    paragraphs = []
-    for each in settings:
-        more = [f"default: {each.default}"] if each.default else []
-        more += [
-            f"or from a file: {name}" if each.names_file(name) else f"or: {name}"
-            for name in each.names[1:]
-        ]
-        text = each.meaning + (f" ({'; '.join(more)})" if more else "")
-        head = f"  {each.name}".ljust(width)
-        paragraphs.append(
-            textwrap.fill(
-                text,
-                HELP_COLUMNS,
-                initial_indent=head,
-                subsequent_indent=indent,
-                break_on_hyphens=False,
-            )
-        )
-    return "\n".join(paragraphs)
-
-
-def lookalikes(environ: Mapping[str, str], settings: tuple[Setting, ...]) -> list[str]:
-    """Return a hint for each variable whose name is similar to a setting's: probably misspelt."""
-    known = [name for each in settings for name in each.names]
-    hints = []
-    for name in sorted(set(environ) - set(known)):
-        plain = name.removesuffix(FILE_SUFFIX)
-        if plain in known:
-            hints.append(f"{_shown(name)} is not a setting: {plain} cannot be read from a file")
-        elif close := get_close_matches(name.upper(), known, n=1, cutoff=LOOKALIKE):
-            hints.append(f"{_shown(name)} is not a setting: did you mean {close[0]}?")
-    return hints
-
-
-def _shown(name: str) -> str:
-    """Return the name with invisible characters escaped, such as a byte order mark before it."""
-    return name if name.isprintable() else ascii(name)
 
 
 def _plain(text: str, source: str) -> str:

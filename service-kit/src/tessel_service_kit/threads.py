@@ -1,8 +1,22 @@
-"""Thread pools on a system that may refuse to start a thread."""
+"""Thread pools that end with the process, and on a system that may refuse to start a thread."""
 
 from __future__ import annotations
 
+from threading import Thread
+
 from twisted.python.threadpool import ThreadPool
+
+
+class DaemonThread(Thread):
+    """A thread that does not keep the process from ending, even while it waits for an answer."""
+
+    daemon = True
+
+
+class DaemonThreads(ThreadPool):
+    """A thread pool whose threads do not keep the process from ending."""
+
+    threadFactory = DaemonThread
 
 
 def forget_unstarted(pool: ThreadPool) -> None:

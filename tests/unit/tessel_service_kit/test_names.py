@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from tessel_service_kit import names
+from tessel_service_kit import family_order, names
 from tessel_service_kit.names import (
     HEDGE_S,
     HELPER_THREADS,
@@ -31,7 +31,7 @@ class System:
         self.asked = []
         self.waiting = {}
         monkeypatch.setattr(names, "deferToThreadPool", self._defer)
-        monkeypatch.setattr(names, "source_for", lambda address: self.source)
+        monkeypatch.setattr(family_order, "source_for", lambda address: self.source)
         self.source = "2001:4860::99"
         self.names = SystemNames(self.clock, None, None, None)
 
@@ -265,29 +265,3 @@ def raising(monkeypatch, fault):
 def test_this_machines_own_name_is_found_each_address_once():
     found = addresses_of("localhost", AF_INET)
     assert found == ("127.0.0.1",)
-
-
-# --- which family first
-
-
-@pytest.mark.parametrize(
-    ("address", "source", "first"),
-    [
-        ("2001:4860::1", "2a00::1", 6),
-        ("::1", "::1", 6),
-        ("2001:4860::1", None, 4),
-        ("2001:4860::1", "fd00::1", 4),  # a source for the site alone
-        ("fd00::2", "fd00::1", 4),
-        ("2002:c000:201::1", "2002::1", 4),
-        ("2001::1", "2a00::1", 4),
-    ],
-)
-def test_ipv6_is_first_if_it_is_reachable(monkeypatch, address, source, first):
-    monkeypatch.setattr(names, "source_for", lambda _: source)
-    ordered = names._in_order(("192.0.2.1",), (address,))
-    assert (":" in ordered[0]) == (first == 6)
-
-
-def test_the_source_is_the_systems_choice():
-    assert names.source_for("not an address") is None
-    assert names.source_for("::1") in ("::1", None)

@@ -5,14 +5,8 @@ from pathlib import Path
 import pytest
 
 from tessel_service_kit.parsers import integer, optional, seconds
-from tessel_service_kit.settings import (
-    MAX_SECRET_BYTES,
-    ConfigError,
-    Settings,
-    described,
-    lookalikes,
-    setting,
-)
+from tessel_service_kit.settings import MAX_SECRET_BYTES, ConfigError, Settings, setting
+from tessel_service_kit.settings_help import described, lookalikes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

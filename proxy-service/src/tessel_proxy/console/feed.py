@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Generator
-from contextlib import closing, suppress
-from types import TracebackType
-from typing import Any, Final, Self
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from typing import Any, Final
 
 from tessel_proxy.console.client import Client
 from tessel_proxy.console.live import MAX_TUNNELS, Broken, Event, Live, Lost, News, Snapshot
@@ -55,44 +55,35 @@ def once(client: Client, wall_time: Callable[[], float]) -> Live:
     raise ConsoleError("the proxy ended the stream of events before it sent one; try again")
 
 
-class Feed:
-    """A thread that reads the stream for as long as the `with` block lasts."""
+@contextmanager
+def feeding(client: Client, put: Callable[[News], None]) -> Iterator[None]:
+    """Read the stream in a thread for as long as the `with` block lasts."""
+    is_over = threading.Event()
+    run = partial(_feed, client, put, is_over)
+    threading.Thread(target=run, daemon=True).start()  # it may wait for SILENCE_S
+    try:
+        yield
+    finally:
+        is_over.set()
 
-    def __init__(self, client: Client, put: Callable[[News], None]) -> None:
-        self._client = client
-        self._put = put
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)  # it may wait for SILENCE_S
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._is_over.set()
-
-    def _run(self) -> None:
-        pause_s = FIRST_RETRY_S
-        while not self._is_over.is_set():
-            try:
-                for each in _news(self._client):
-                    if self._is_over.is_set():
-                        return
-                    self._put(each)
-                    pause_s = FIRST_RETRY_S
-                self._put(Lost("the proxy ended the connection"))
-            except ConsoleError as error:
-                self._put(Lost(str(error)))
-            except Exception as error:  # noqa: BLE001 -- raised again by the other thread
-                self._put(Broken(error))
-                return
-            self._is_over.wait(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_RETRY_S)
+def _feed(client: Client, put: Callable[[News], None], is_over: threading.Event) -> None:
+    pause_s = FIRST_RETRY_S
+    while not is_over.is_set():
+        try:
+            for each in _news(client):
+                if is_over.is_set():
+                    return
+                put(each)
+                pause_s = FIRST_RETRY_S
+            put(Lost("the proxy ended the connection"))
+        except ConsoleError as error:
+            put(Lost(str(error)))
+        except Exception as error:  # noqa: BLE001 -- raised again by the other thread
+            put(Broken(error))
+            return
+        is_over.wait(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_RETRY_S)
 
 
 class Inbox:
@@ -105,15 +96,8 @@ class Inbox:
         os.set_blocking(self._readable, False)
         self._was_resized = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file descriptor on which the news are waited for."""
         readable, self._readable = self._readable, -1
         os.close(readable)
 

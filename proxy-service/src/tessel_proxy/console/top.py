@@ -10,11 +10,11 @@ import termios
 import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
 from tessel_proxy.console.client import Client
-from tessel_proxy.console.feed import Feed, Inbox, once
+from tessel_proxy.console.feed import Inbox, feeding, once
 from tessel_proxy.console.live import Live, Order
 from tessel_proxy.console.printing import Screen
 from tessel_proxy.console.screen import lines_of
@@ -56,7 +56,7 @@ def watch(client: Client, screen: Screen) -> int:
         print("\n".join(lines_of(live, Order.RATE, time.time(), WIDE, ONCE_ROWS)), file=screen.out)
         return OK
     client.get("proxies")  # a wrong place is reported on the normal screen
-    with _own_screen(), Inbox() as inbox, _signals(inbox), Feed(client, inbox.put):
+    with _own_screen(), closing(Inbox()) as inbox, _signals(inbox), feeding(client, inbox.put):
         _redraw_until_quit(inbox)
     return OK
 

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLongError
 from twisted.internet.threads import deferToThreadPool
 
-from tessel_service_kit.names import DaemonThreads, IThreadsAndTime
+from tessel_service_kit.names import IThreadsAndTime
+from tessel_service_kit.threads import DaemonThreads
 
 STOP_S: Final = 3.0
 """Seconds that a stop waits for the last call: a disk that hangs must not keep the process."""

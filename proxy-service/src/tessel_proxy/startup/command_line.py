@@ -14,7 +14,7 @@ from tessel_proxy.console import add_commands
 from tessel_proxy.startup.config import SETTINGS
 from tessel_service_kit.command_line import CommandParser, explain_assignment
 from tessel_service_kit.parsers import integer
-from tessel_service_kit.settings import described
+from tessel_service_kit.settings_help import described
 
 MAX_PORT: Final = 65_535
 INVITATION_HOURS: Final = 24

@@ -25,7 +25,8 @@ from tessel_proxy.targets.trust import TargetTrust
 from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.files import hints_of_exposed
 from tessel_service_kit.log_file import can_be_renamed, why_unusable
-from tessel_service_kit.settings import ConfigError, SecretFile, lookalikes
+from tessel_service_kit.settings import ConfigError, SecretFile
+from tessel_service_kit.settings_help import lookalikes
 
 if TYPE_CHECKING:
     from tessel_proxy.fleet.valkey.engine import ValkeyEngine

@@ -22,8 +22,8 @@ from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.targets.lookup_queue import LookupQueue, LookupTicket
 from tessel_service_kit import names
-from tessel_service_kit.names import DaemonThreads, IThreadsAndTime, NoAnswerError, SystemNames
-from tessel_service_kit.threads import forget_unstarted
+from tessel_service_kit.names import IThreadsAndTime, NoAnswerError, SystemNames
+from tessel_service_kit.threads import DaemonThreads, forget_unstarted
 
 LOOKUP_THREADS = 192  # started when needed; four accounts with only dead names use all of them
 

@@ -12,7 +12,7 @@ from tessel import __main__ as command
 from tessel.__main__ import main
 from tessel.run_options import RUN_USAGE
 from tessel.settings import SETTINGS
-from tessel_service_kit.settings import described
+from tessel_service_kit.settings_help import described
 
 TESSEL = str(Path(sys.executable).with_name("tessel"))
 EXAMPLES = Path(__file__).parents[4] / "examples"

@@ -6,7 +6,8 @@ from tessel_proxy.auth.settings_parsers import TokenService
 from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.startup.config import SETTINGS, Config
 from tessel_service_kit.logs import LogFormat, LogLevel
-from tessel_service_kit.settings import ConfigError, described, lookalikes
+from tessel_service_kit.settings import ConfigError
+from tessel_service_kit.settings_help import described, lookalikes
 
 PASSWORD = {"AUTH_HARDCODED": "DEV-CRED"}
 OA2 = "http://tessel-proxy-dev:the-tessel-devenv@localhost:3002"
