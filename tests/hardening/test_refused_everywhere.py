@@ -11,7 +11,7 @@ from lab.waiting import eventually
 from support.hardening.device import Device, hello
 from support.hardening.fleet import members
 from support.hardening.operating import tell
-from tessel_proxy.fleet.engine import RuleAdded, RuleRemoved, TunnelsEnded
+from tessel_proxy.fleet.notices import RuleAdded, RuleRemoved, TunnelsEnded
 from tessel_proxy.operations import Rule
 
 TOKEN = "DEV-CRED"

@@ -5,9 +5,10 @@ from random import Random
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock, deferLater
 
-from tessel_proxy.fleet.engine import Admission, Demand, DeviceMoved, EngineError
+from tessel_proxy.fleet.engine import Admission, Demand, EngineError
 from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.member import Member
+from tessel_proxy.fleet.notices import DeviceMoved
 from tessel_proxy.fleet.valkey.rebuilding import REBUILD_S
 from tessel_proxy.limits.accounts import AccountLimits
 

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from support.proxy_in_memory import Stage
-from tessel_proxy.fleet.engine import Confirmations
+from tessel_proxy.fleet.notices import Confirmations
 from tessel_proxy.monitoring.admin import Operator, add_operator, admin_site
 from tessel_proxy.monitoring.api import Access, Audit, Desk, EventStreams, OperatorApi
 from tessel_proxy.monitoring.api.desk import Engine

@@ -43,7 +43,8 @@ from tessel_proxy.console import (
     run,
 )
 from tessel_proxy.egress.policies import Policies
-from tessel_proxy.fleet.engine import EngineError, Notice, TokensRevoked, TunnelsEnded
+from tessel_proxy.fleet.engine import EngineError
+from tessel_proxy.fleet.notices import Notice, TokensRevoked, TunnelsEnded
 from tessel_proxy.front.tls import ServerTLS, utc
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.command_line import parser

@@ -9,7 +9,7 @@ import jsonschema
 
 from lab.waiting import eventually
 from tessel_proxy.console import Client, Place
-from tessel_proxy.fleet.engine import Confirmations, RuleAdded, RuleRemoved, TunnelsEnded
+from tessel_proxy.fleet.notices import Confirmations, RuleAdded, RuleRemoved, TunnelsEnded
 from tessel_proxy.monitoring.api.routes import PREFIX, ROUTES
 
 TOKEN = "an-operators-token"

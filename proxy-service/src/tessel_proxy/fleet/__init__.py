@@ -5,17 +5,12 @@ supervisor, and `RemoteEngine` calls the supervisor's engine from a worker. With
 fleet nothing of this room is used.
 """
 
-from tessel_proxy.fleet.engine import (
-    Admission,
+from tessel_proxy.fleet.engine import Admission, Demand, Engine, EngineError, Slice, Totals
+from tessel_proxy.fleet.notices import (
     Confirmations,
-    Demand,
     DeviceMoved,
-    Engine,
-    EngineError,
     Notice,
-    Slice,
     TokensRevoked,
-    Totals,
     TunnelsEnded,
 )
 

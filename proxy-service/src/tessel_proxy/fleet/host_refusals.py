@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 
-from tessel_proxy.fleet.engine import Confirmations, EngineError, Notice, RuleAdded, RuleRemoved
+from tessel_proxy.fleet.engine import EngineError
+from tessel_proxy.fleet.notices import Confirmations, Notice, RuleAdded, RuleRemoved
 from tessel_proxy.operations import RefusalList, RefusalsError, Rule, Spread, TooManyRulesError
 from tessel_proxy.operations.one_thread import OneThread
 from tessel_proxy.operations.refusals_file import KeptRules, RefusalsFile

@@ -12,8 +12,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tessel_proxy.fleet.engine import Engine, EngineError, Hear
+from tessel_proxy.fleet.engine import Engine, EngineError
 from tessel_proxy.fleet.member import Member
+from tessel_proxy.fleet.notices import Hear
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import REFILL_S
 from tessel_proxy.records.error_codes import ErrorCode

@@ -9,23 +9,13 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from tessel_proxy.fleet.engine import (
-    NOBODY,
-    Admission,
-    Confirmations,
-    CountAsked,
-    Demand,
-    DeviceMoved,
-    Hear,
-    Notice,
-    Slice,
-    Totals,
-)
+from tessel_proxy.fleet.engine import NOBODY, Admission, Demand, Slice, Totals
 from tessel_proxy.fleet.kept import Kept, NothingKept
 from tessel_proxy.fleet.local_days import LocalDays
 from tessel_proxy.fleet.local_devices import LocalDevices
 from tessel_proxy.fleet.local_guesses import LocalGuesses
 from tessel_proxy.fleet.local_places import LocalPlaces
+from tessel_proxy.fleet.notices import Confirmations, CountAsked, DeviceMoved, Hear, Notice
 from tessel_proxy.fleet.telling import acted
 
 ASK_S: Final = 0.25

@@ -19,19 +19,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from tessel_proxy.fleet.device_news import DeviceNews, News
-from tessel_proxy.fleet.engine import (
-    EXCHANGE_S,
-    RENEW_S,
-    Admission,
-    CountAsked,
-    Demand,
-    DeviceMoved,
-    Engine,
-    EngineError,
-    Hear,
-    Notice,
-)
+from tessel_proxy.fleet.engine import EXCHANGE_S, RENEW_S, Admission, Demand, Engine, EngineError
 from tessel_proxy.fleet.gathering import GatheredAccounts
+from tessel_proxy.fleet.notices import CountAsked, DeviceMoved, Hear, Notice
 from tessel_proxy.fleet.parts import with_tunnels
 from tessel_proxy.fleet.shares import even_part
 from tessel_proxy.fleet.sliced_quota import SlicedQuota

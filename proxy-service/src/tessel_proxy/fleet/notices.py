@@ -1,105 +1,101 @@
-"""What a process does about a notice of the engine: cut, end or check tunnels."""
+"""Notices: what an engine reports to all members of a fleet, or to one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Final, assert_never
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 
-from streamplex.conversation import Reason, Refused
-from tessel_proxy.fleet.engine import (
-    CountAsked,
-    DeviceMoved,
-    Notice,
-    RuleAdded,
-    RuleRemoved,
-    TokensRevoked,
-    TunnelsEnded,
-)
-from tessel_proxy.operations import Refusing
-from tessel_proxy.records.ends import TunnelOutcome
-from tessel_proxy.tunnel.shared_state import DeviceKey, OpenTunnel, TunnelRegistry
+from tessel_proxy.operations import Rule
 
-MAX_FIRST: Final = 16
-"""Accounts whose tokens are checked before those of others, within a second. With more, all wait in
-one queue, and a token that is revoked alone is checked before them."""
+KEPT_NOTICES: Final = 10_000
+"""Notices that an engine keeps for members that could not be reached, the oldest dropped first."""
+
+KEPT_NOTICES_S: Final = 3600.0
+"""Seconds for which they are kept. A member that was away for longer treats its tokens as doubtful:
+it checks all of them again."""
 
 
-class NotActedError(Exception):
-    """A notice could not be acted on in full; the log has said why."""
+@dataclass(frozen=True, slots=True)
+class DeviceMoved:
+    """A device has a newer tunnel on `member`: all others cut their tunnel of this device.
 
-
-class NoticeActions:
-    """Acts on notices about the tunnels of this process.
-
-    `doubt` reads files of tokens again if they have changed, and makes the authenticators forget
-    that they have checked tokens lately. It returns the names of the files that have faults.
+    `age_s`: seconds since that tunnel was admitted, as far as the notice has waited. A tunnel that
+    has come later stays.
     """
 
-    def __init__(
-        self, tunnels: TunnelRegistry, doubt: Callable[[], Sequence[str]], refusing: Refusing
-    ) -> None:
-        self._tunnels = tunnels
-        self._refusing = refusing
-        self._doubt = doubt
+    account: str
+    device: str
+    member: str
+    age_s: float = 0.0
 
-    def hear(self, notice: Notice) -> Deferred[None] | None:
-        """Act on a notice; the Deferred fails with NotActedError if that was not possible."""
-        match notice:
-            case DeviceMoved(account, device, member):
-                older = self._tunnels.by_device.get(DeviceKey(account, device))
-                if older is not None:
-                    older.move_away(member)
-            case TokensRevoked(account):
-                return self._check_again(account)
-            case TunnelsEnded():
-                self._end(notice)
-            case RuleAdded(rule):
-                self._refusing.add(rule)
-            case RuleRemoved(rule_id):
-                self._refusing.remove(rule_id)
-            case CountAsked():
-                pass  # no tunnel is concerned: the Member answers
-            case _:
-                assert_never(notice)
-        return None
 
-    def _check_again(self, account: str | None) -> Deferred[None] | None:
-        faulty = self._doubt()
-        self.check_tokens(account)
-        return fail(NotActedError(f"cannot be read: {', '.join(faulty)}")) if faulty else None
+@dataclass(frozen=True, slots=True)
+class TokensRevoked:
+    """Tokens of an account may have become invalid: each member checks them again now.
 
-    def check_tokens(self, account: str | None) -> None:
-        """Check the tokens of an account's open tunnels now; None: of all tunnels, in turn."""
-        if account is not None:
-            self.check_accounts([account])
-            return
-        for tunnel, _ in self._owned():
-            tunnel.check_in_turn()
+    Results that are remembered do not count. `account` None: those of all accounts.
+    """
 
-    def check_accounts(self, accounts: Collection[str]) -> None:
-        """Check the tokens of these accounts' open tunnels: now, or in turn if they are many."""
-        for tunnel, account in self._owned():
-            if account not in accounts:
-                continue
-            if len(accounts) <= MAX_FIRST:
-                tunnel.check_again()
-            else:
-                tunnel.check_in_turn()
+    account: str | None
 
-    def _owned(self) -> Iterator[tuple[OpenTunnel, str]]:
-        """Return the tunnels whose token was accepted, and the account of each."""
-        for tunnel in list(self._tunnels.all):
-            owner = tunnel.owner
-            if owner is not None:
-                yield tunnel, owner.account
 
-    def _end(self, command: TunnelsEnded) -> None:
-        said = Refused(Reason.ENDED, True, command.reason)
-        for tunnel in list(self._tunnels.all):
-            owner = tunnel.owner
-            if owner is None or owner.account != command.account:
-                continue
-            if command.device in (None, owner.name) and tunnel.age_s >= command.age_s:
-                tunnel.dismiss(said, TunnelOutcome.ENDED_BY_OPERATOR)
+@dataclass(frozen=True, slots=True)
+class TunnelsEnded:
+    """The operator ends the tunnels of an account, or of one of its devices if `device` is given.
+
+    The devices may connect again. `reason` is sent to them. `age_s`: seconds since the command, for
+    members that could not be reached then. Tunnels that were opened after it stay.
+    """
+
+    account: str
+    device: str | None = None
+    reason: str = ""
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleAdded:
+    """The operator refuses an account, device or address: the tunnels that it covers are ended."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRemoved:
+    """The operator has removed a rule."""
+
+    rule_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountAsked:
+    """The engine asks one member for its tunnels of an account, before it refuses one elsewhere.
+
+    The member gives up its places and calls `exchange` for the account. Only LocalEngine asks.
+    """
+
+    account: str
+
+
+Notice: TypeAlias = (
+    DeviceMoved | TokensRevoked | TunnelsEnded | RuleAdded | RuleRemoved | CountAsked
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmations:
+    """Which live members have acted on a notice within the time of the call, and which have not.
+
+    Those that have not will when they can be reached again, within KEPT_NOTICES_S.
+    """
+
+    confirmed: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+Hear: TypeAlias = Callable[[Notice], "Deferred[Any] | None"]
+"""Acts on a notice. Its return is the confirmation; a Deferred confirms when it fires, for a hearer
+that passes the notice on to another process, and one that fails does not confirm."""

@@ -16,14 +16,12 @@ from tessel_proxy.fleet.engine import (
     CALL_TIMEOUT_S,
     NOBODY,
     Admission,
-    Confirmations,
     Demand,
     EngineError,
-    Hear,
-    Notice,
     Slice,
     Totals,
 )
+from tessel_proxy.fleet.notices import Confirmations, Hear, Notice
 from tessel_proxy.fleet.parted import all_of, in_parts, parts_of
 from tessel_proxy.fleet.wire import (
     dump_demand,

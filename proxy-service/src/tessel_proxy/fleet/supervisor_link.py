@@ -24,8 +24,9 @@ from tessel_proxy.fleet.calls import (
     in_parts,
     whole,
 )
-from tessel_proxy.fleet.engine import EngineError, Notice
+from tessel_proxy.fleet.engine import EngineError
 from tessel_proxy.fleet.kept import HostEngine
+from tessel_proxy.fleet.notices import Notice
 from tessel_proxy.fleet.wire import answer, dump_notice, dumped
 from tessel_proxy.records.error_codes import ErrorCode
 

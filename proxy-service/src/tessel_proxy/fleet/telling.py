@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from tessel_proxy.fleet.engine import CALL_TIMEOUT_S, Hear, Notice
+from tessel_proxy.fleet.engine import CALL_TIMEOUT_S
+from tessel_proxy.fleet.notices import Hear, Notice
 from tessel_proxy.records.error_codes import ErrorCode
 
 _LOG: Final = Logger()

@@ -7,23 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from tessel_proxy.fleet.engine import (
-    Admission,
+from tessel_proxy.fleet.engine import Admission, Demand, Engine, EngineError, Slice, Totals
+from tessel_proxy.fleet.kept import HostEngine, Kept
+from tessel_proxy.fleet.notices import (
     Confirmations,
     CountAsked,
-    Demand,
     DeviceMoved,
-    Engine,
-    EngineError,
     Notice,
     RuleAdded,
     RuleRemoved,
-    Slice,
     TokensRevoked,
-    Totals,
     TunnelsEnded,
 )
-from tessel_proxy.fleet.kept import HostEngine, Kept
 from tessel_proxy.operations import Rule, Usage
 
 PAGE_BYTES: Final = 48 * 1024

@@ -22,9 +22,9 @@ from tessel_proxy.auth.wrappers import (
     ResultListener,
 )
 from tessel_proxy.files.reloadable import Reloadable
-from tessel_proxy.fleet.engine import Hear
 from tessel_proxy.fleet.joining import Fleet, SharedGuesses, member_name, member_of
-from tessel_proxy.fleet.notices import NoticeActions
+from tessel_proxy.fleet.notice_actions import NoticeActions
+from tessel_proxy.fleet.notices import Hear
 from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.tls import ServerTLS

@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IReactorThreads
 from tessel_proxy.auth.hashing import HashingQueue, reactor_threads
 from tessel_proxy.certificates.authority import issuing_authority_pem
 from tessel_proxy.certificates.make import CertificateFamily
-from tessel_proxy.fleet.engine import EngineError, TokensRevoked
+from tessel_proxy.fleet.engine import EngineError
 from tessel_proxy.fleet.joining import Fleet
+from tessel_proxy.fleet.notices import TokensRevoked
 from tessel_proxy.startup.config import Config
 from tessel_proxy.tunnel.joining import Invitations
 from tessel_service_kit.clocks import WallTime

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from tessel_proxy.fleet.engine import Engine, EngineError, TokensRevoked
+from tessel_proxy.fleet.engine import Engine, EngineError
+from tessel_proxy.fleet.notices import TokensRevoked
 from tessel_proxy.records.error_codes import ErrorCode
 
 TOLD_S: Final = 60.0

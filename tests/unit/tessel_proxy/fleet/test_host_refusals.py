@@ -6,17 +6,12 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 
-from tessel_proxy.fleet.engine import (
-    Confirmations,
-    EngineError,
-    RuleAdded,
-    RuleRemoved,
-    TokensRevoked,
-)
+from tessel_proxy.fleet.engine import EngineError
 from tessel_proxy.fleet.host_keeping import HostKeeping
 from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.host_refusals import HostRefusals
 from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.notices import Confirmations, RuleAdded, RuleRemoved, TokensRevoked
 from tessel_proxy.fleet.wire import PAGE_BYTES, answer, dumped, load_rules
 from tessel_proxy.operations import RefusalsError, Rule, Spread, TooManyRulesError
 from tessel_proxy.operations.refusals_file import KeptRules

@@ -7,17 +7,11 @@ from twisted.test.iosim import connectedServerAndClient
 
 from tessel_proxy.fleet import worker
 from tessel_proxy.fleet.calls import Heard, Look, NotHeardError, VersionError
-from tessel_proxy.fleet.engine import (
-    Admission,
-    Demand,
-    DeviceMoved,
-    EngineError,
-    TokensRevoked,
-    Totals,
-)
+from tessel_proxy.fleet.engine import Admission, Demand, EngineError, Totals
 from tessel_proxy.fleet.kept import NothingKept
 from tessel_proxy.fleet.local import LocalEngine
-from tessel_proxy.fleet.notices import NotActedError
+from tessel_proxy.fleet.notice_actions import NotActedError
+from tessel_proxy.fleet.notices import DeviceMoved, TokensRevoked
 from tessel_proxy.fleet.remote import ACCOUNTS_PER_CALL
 from tessel_proxy.fleet.supervisor_link import SupervisorLink
 from tessel_proxy.fleet.worker import WorkerLink

@@ -6,16 +6,9 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 
 from tessel_proxy.fleet import local, local_devices
-from tessel_proxy.fleet.engine import (
-    CALL_TIMEOUT_S,
-    Confirmations,
-    CountAsked,
-    Demand,
-    DeviceMoved,
-    TokensRevoked,
-    Totals,
-)
+from tessel_proxy.fleet.engine import CALL_TIMEOUT_S, Demand, Totals
 from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.notices import Confirmations, CountAsked, DeviceMoved, TokensRevoked
 from tessel_proxy.limits.quota import DAY_S
 
 

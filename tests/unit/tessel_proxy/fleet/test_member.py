@@ -7,15 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tessel_proxy.fleet.device_news import DeviceNews
-from tessel_proxy.fleet.engine import (
-    EXCHANGE_S,
-    RENEW_S,
-    Admission,
-    Demand,
-    DeviceMoved,
-    EngineError,
-    Totals,
-)
+from tessel_proxy.fleet.engine import EXCHANGE_S, RENEW_S, Admission, Demand, EngineError, Totals
 from tessel_proxy.fleet.gathering import GATHER_S, GatheredAccounts
 from tessel_proxy.fleet.joining import SharedGuesses
 from tessel_proxy.fleet.local import ASK_S, LocalEngine
@@ -24,6 +16,7 @@ from tessel_proxy.fleet.local_devices import LocalDevices
 from tessel_proxy.fleet.local_guesses import LocalGuesses
 from tessel_proxy.fleet.local_places import LocalPlaces
 from tessel_proxy.fleet.member import Member
+from tessel_proxy.fleet.notices import DeviceMoved
 from tessel_proxy.fleet.parts import STALE_S
 from tessel_proxy.fleet.standings import Standings
 from tessel_proxy.limits.accounts import SWEEP_AT, AccountLimits

@@ -15,7 +15,7 @@ from support.fleet_engines import Engines, passes, until, until_async
 from support.tls_servers import AUTHORITY, TlsServer
 from support.valkey_server import ValkeyServer
 from tessel_proxy.fleet import Demand, EngineError
-from tessel_proxy.fleet.engine import RuleAdded, RuleRemoved
+from tessel_proxy.fleet.notices import RuleAdded, RuleRemoved
 from tessel_proxy.fleet.valkey.address import EngineAddress
 from tessel_proxy.fleet.valkey.dialing import Credentials, Dialer, DialError
 from tessel_proxy.fleet.valkey.engine import ValkeyEngine

@@ -8,8 +8,9 @@ from twisted.internet import reactor
 
 from support.fleet_engines import Engines, engine_at, passes, until
 from support.valkey_server import ValkeyServer
-from tessel_proxy.fleet.engine import EngineError, RuleAdded, RuleRemoved
+from tessel_proxy.fleet.engine import EngineError
 from tessel_proxy.fleet.host_refusals import HostRefusals
+from tessel_proxy.fleet.notices import RuleAdded, RuleRemoved
 from tessel_proxy.fleet.valkey.rules import rules_of
 from tessel_proxy.operations import RefusalsError, Rule
 from tessel_proxy.operations.refusals_file import KeptRules, kept_rules

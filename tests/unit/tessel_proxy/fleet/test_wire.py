@@ -7,20 +7,15 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 
-from tessel_proxy.fleet.engine import (
-    CALL_TIMEOUT_S,
-    Admission,
+from tessel_proxy.fleet.engine import CALL_TIMEOUT_S, Admission, Demand, EngineError, Slice, Totals
+from tessel_proxy.fleet.local import LocalEngine
+from tessel_proxy.fleet.notices import (
     Confirmations,
     CountAsked,
-    Demand,
     DeviceMoved,
-    EngineError,
-    Slice,
     TokensRevoked,
-    Totals,
     TunnelsEnded,
 )
-from tessel_proxy.fleet.local import LocalEngine
 from tessel_proxy.fleet.remote import ACCOUNTS_PER_CALL, RemoteEngine
 from tessel_proxy.fleet.wire import answer, dump_notice, dumped, load_notice
 from tessel_proxy.limits.quota import DAY_S

@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.threads import deferToThread
 
 from tessel_proxy.console import Client, ConsoleError, Place
-from tessel_proxy.fleet.engine import Confirmations, TokensRevoked
-from tessel_proxy.fleet.notices import NotActedError
+from tessel_proxy.fleet.notice_actions import NotActedError
+from tessel_proxy.fleet.notices import Confirmations, TokensRevoked
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.usage import EngineUsage
 from tessel_proxy.monitoring.api import Audit

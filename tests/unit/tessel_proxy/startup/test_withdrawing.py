@@ -3,7 +3,8 @@
 import pytest
 from twisted.internet.task import Clock
 
-from tessel_proxy.fleet.engine import Confirmations, EngineError, TokensRevoked
+from tessel_proxy.fleet.engine import EngineError
+from tessel_proxy.fleet.notices import Confirmations, TokensRevoked
 from tessel_proxy.startup.withdrawing import MAX_TOLD, TOLD_S, WithdrawnTokens
 
 

@@ -8,17 +8,15 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 
 from tessel_proxy.fleet.engine import (
-    KEPT_NOTICES,
-    KEPT_NOTICES_S,
     MEMBER_LIVES_S,
     NOBODY,
     RENEW_S,
     Admission,
     Demand,
-    DeviceMoved,
     EngineError,
     Totals,
 )
+from tessel_proxy.fleet.notices import KEPT_NOTICES, KEPT_NOTICES_S, DeviceMoved
 from tessel_proxy.fleet.parted import all_of, parts_of
 from tessel_proxy.fleet.valkey.devices import Devices
 from tessel_proxy.fleet.valkey.link import Link

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from tessel_proxy.fleet.engine import DeviceMoved, EngineError, Hear, Notice
+from tessel_proxy.fleet.engine import EngineError
+from tessel_proxy.fleet.notices import DeviceMoved, Hear, Notice
 from tessel_proxy.fleet.parted import in_parts
 from tessel_proxy.fleet.valkey.link import Link
 from tessel_proxy.fleet.valkey.scripts import DEVICES, HOLDER

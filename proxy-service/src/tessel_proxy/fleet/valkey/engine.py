@@ -21,11 +21,11 @@ from tessel_proxy.fleet.engine import (
     Admission,
     Demand,
     EngineError,
-    Hear,
     Slice,
     Totals,
 )
 from tessel_proxy.fleet.kept import Kept, NothingKept
+from tessel_proxy.fleet.notices import Hear
 from tessel_proxy.fleet.parted import all_of
 from tessel_proxy.fleet.valkey.accounts import LIVES_MS, SWEEP, Accounts
 from tessel_proxy.fleet.valkey.days import Days

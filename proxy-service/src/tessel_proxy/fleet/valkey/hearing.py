@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from txredisapi import RedisError  # type: ignore[import-untyped]
 
-from tessel_proxy.fleet.engine import (
+from tessel_proxy.fleet.notices import (
     KEPT_NOTICES_S,
     DeviceMoved,
     Hear,

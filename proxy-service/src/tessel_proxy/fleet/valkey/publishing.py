@@ -9,12 +9,11 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from tessel_proxy.fleet.engine import (
-    CALL_TIMEOUT_S,
+from tessel_proxy.fleet.engine import CALL_TIMEOUT_S, EngineError
+from tessel_proxy.fleet.notices import (
     KEPT_NOTICES,
     KEPT_NOTICES_S,
     Confirmations,
-    EngineError,
     Notice,
     RuleAdded,
     RuleRemoved,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TypeVar
 
-from tessel_proxy.fleet.engine import Confirmations, Demand, EngineError, Totals
+from tessel_proxy.fleet.engine import Demand, EngineError, Totals
+from tessel_proxy.fleet.notices import Confirmations
 
 T = TypeVar("T")
 

@@ -18,7 +18,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from tessel_proxy.fleet.engine import EngineError, Notice
+from tessel_proxy.fleet.engine import EngineError
+from tessel_proxy.fleet.notices import Notice
 from tessel_proxy.fleet.valkey.link import Link
 from tessel_proxy.fleet.valkey.scripts import RESTORE_RULES, RULES
 from tessel_proxy.fleet.wire import dumped

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tessel_proxy.fleet.engine import Confirmations, Notice, TokensRevoked, TunnelsEnded
+from tessel_proxy.fleet.notices import Confirmations, Notice, TokensRevoked, TunnelsEnded
 from tessel_proxy.operations import (
     Refusals,
     Rule,

@@ -14,7 +14,8 @@ from twisted.logger import capturedLogs
 
 from lab.waiting import eventually
 from support.operators_place import FEATURES, NOW, TOKEN, Place
-from tessel_proxy.fleet.engine import EngineError, TokensRevoked, TunnelsEnded
+from tessel_proxy.fleet.engine import EngineError
+from tessel_proxy.fleet.notices import TokensRevoked, TunnelsEnded
 from tessel_proxy.monitoring.api.events import MAX_WATCHERS
 from tessel_proxy.monitoring.api.routes import PREFIX
 from tessel_proxy.operations import RefusalsError, UsagePage, UsageRow

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tessel_proxy.fleet.engine import (
+from tessel_proxy.fleet.notice_actions import MAX_FIRST, NoticeActions
+from tessel_proxy.fleet.notices import (
     DeviceMoved,
     RuleAdded,
     RuleRemoved,
     TokensRevoked,
     TunnelsEnded,
 )
-from tessel_proxy.fleet.notices import MAX_FIRST, NoticeActions
 from tessel_proxy.operations import Refusing, Rule
 from tessel_proxy.tunnel.shared_state import DeviceKey, TunnelRegistry
 
