@@ -55,10 +55,13 @@ class AccountUsage:
         bucket: type[Bucket] = Bucket,
     ) -> None:
         self._limits = limits
+        self._clock = clock
         self.opens = bucket(config.opens_per_s, config.opens_per_s * BURST_S, clock.seconds())
         self.to_targets = RateLimit(config.bytes_per_s, clock, PATIENCE_S, bucket)
         self.to_devices = RateLimit(config.bytes_per_s, clock, bucket=bucket)
         self.quota: Quota = quota or DailyQuota(config.bytes_per_day, clock)
+        self.counts_bytes = bool(config.bytes_per_s or config.bytes_per_day)
+        """Whether a rate or a quota limits the account's bytes."""
         self.max_substreams = config.max_substreams_per_account
         self.tunnels = 0
         self.substreams = 0
@@ -69,11 +72,18 @@ class AccountUsage:
 
         If a limit is reached, count nothing and return the outcome that names the limit.
         """
-        refused = self._limits.refusal_of_substream(self)
-        if refused is None:
-            self.substreams += 1
-            self._limits.substreams += 1
-        return refused
+        limits = self._limits
+        if self.substreams >= self.max_substreams:
+            return Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
+        if limits.substreams >= limits.shares.substreams:
+            return Outcome.TOO_MANY_SUBSTREAMS_IN_ALL
+        if self.counts_bytes and self.quota.is_spent:
+            return Outcome.QUOTA_SPENT
+        if not self.opens.take(1, self._clock.seconds()):
+            return Outcome.OPENS_TOO_FAST
+        self.substreams += 1
+        limits.substreams += 1
+        return None
 
     def close_substream(self, target: Lingering | None) -> None:
         """Called when a substream has ended: stops counting it when `target` is closed, too.
@@ -203,18 +213,3 @@ class AccountLimits:
             if not tally.is_forgettable(now)
         }
         self._sweep_at = max(SWEEP_AT, 2 * len(self._tallies))
-
-    def refusal_of_substream(self, tally: AccountUsage) -> Outcome | None:
-        """Return the outcome that names the limit which forbids one more substream.
-
-        None: no limit forbids it, and one open was taken from the account's rate of opens.
-        """
-        if tally.substreams >= tally.max_substreams:
-            return Outcome.TOO_MANY_SUBSTREAMS_OF_ACCOUNT
-        if self.substreams >= self.shares.substreams:
-            return Outcome.TOO_MANY_SUBSTREAMS_IN_ALL
-        if tally.quota.is_spent:
-            return Outcome.QUOTA_SPENT
-        if not tally.opens.take(1, self._clock.seconds()):
-            return Outcome.OPENS_TOO_FAST
-        return None

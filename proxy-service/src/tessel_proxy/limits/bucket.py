@@ -20,10 +20,10 @@ class Bucket:
 
         If the level is lower, take nothing and return False.
         """
-        if self.level(now) < amount:
-            return False
-        self._level -= amount
-        return True
+        level = min(self._size, self._level + self._rate * max(0.0, now - self._at))
+        self._at = now
+        self._level = level if level < amount else level - amount
+        return level >= amount
 
     def spend(self, amount: float, now: float) -> None:
         """Take `amount`, even if the bucket holds less: the level may become negative."""

@@ -21,50 +21,44 @@ _NOTHING: Final = bytearray()
 
 
 class Allowance:
-    """The number of bytes of early data that the substreams of one tunnel may still keep."""
+    """`left` is the number of bytes of early data that a tunnel's substreams may still keep."""
+
+    __slots__ = ("left",)
 
     def __init__(self, nbytes: int = TUNNEL_BYTES) -> None:
-        self._left = nbytes
-
-    def take(self, nbytes: int) -> bool:
-        """Reserve `nbytes`; return False, and reserve none, if fewer are left."""
-        if nbytes > self._left:
-            return False
-        self._left -= nbytes
-        return True
-
-    def give_back(self, nbytes: int) -> None:
-        """Make `nbytes` available again, because their data is not kept any more."""
-        self._left += nbytes
+        self.left = nbytes
 
 
 class EarlyData:
-    """The early data of one substream; `ended`: the device has ended its direction."""
+    """The early data of one substream.
 
-    __slots__ = ("_allowance", "_data", "ended")
+    `nbytes` is its size; `ended`: the device has ended its direction.
+    """
+
+    __slots__ = ("_allowance", "_data", "ended", "nbytes")
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
         self._data = _NOTHING  # a bytearray while there is something
+        self.nbytes = 0
         self.ended = False
 
     def add(self, data: BytesLike) -> bool:
         """Keep data; return False, and do not keep it, if the tunnel's Allowance is too small."""
-        if not self._allowance.take(len(data)):
+        nbytes = len(data)
+        if nbytes > self._allowance.left:
             return False
+        self._allowance.left -= nbytes
+        self.nbytes += nbytes
         if not self._data:
             self._data = bytearray()  # one buffer for all pieces
         self._data += data
         return True
 
-    @property
-    def is_much(self) -> bool:
-        """Whether at least PAUSE_BYTES are kept, so that the device should be paused."""
-        return len(self._data) >= PAUSE_BYTES
-
     def hand_over(self) -> bytes:
         """Return all kept data, and give its bytes back to the Allowance."""
         data = bytes(self._data)
         self._data = _NOTHING
-        self._allowance.give_back(len(data))
+        self._allowance.left += self.nbytes
+        self.nbytes = 0
         return data

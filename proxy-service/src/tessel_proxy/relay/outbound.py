@@ -24,7 +24,7 @@ from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.relay.backpressure import Why
-from tessel_proxy.relay.early_data import EarlyData
+from tessel_proxy.relay.early_data import PAUSE_BYTES, EarlyData
 from tessel_proxy.relay.states import RelayInput, RelayState
 from tessel_proxy.relay.target_side import TargetSide, outcome_of
 from tessel_proxy.targets import node_errors
@@ -44,7 +44,8 @@ class Outbound(TargetSide):
         self._substream = cast("Substream", self.transport)
         # One piece at a time, so that early data stays below the limit that pauses the device.
         self._substream.takes_sequences = False
-        self._traffic.start_device()
+        if self._traffic is not None:
+            self._traffic.start_device()
 
     # --- from the device
 
@@ -96,6 +97,7 @@ class Outbound(TargetSide):
     def _set_timeout(self, limit_s: float) -> None:
         if self._idle is None:
             self._idle = IdleTimer(self._context.clock, self._report_idle)
+            self._is_timed = True
         if limit_s:
             self._idle.arm(limit_s)
         else:
@@ -111,11 +113,14 @@ class Outbound(TargetSide):
         Data is kept until the target is connected. The substream fails if the account's daily quota
         or the limit of early data is exceeded.
         """
-        self.touch()
+        if self._is_timed:
+            self.touch()
         match self._state:
             case RelayState.DEVICE_ENDED | RelayState.CLOSED:
                 pass
-            case _ if not self._traffic.may_pass_to_target(sum(map(len, pieces))):
+            case _ if self._traffic is not None and not self._traffic.may_pass_to_target(
+                sum(map(len, pieces))
+            ):
                 self._fail_with("read", Outcome.QUOTA_SPENT)
             case RelayState.WAITING | RelayState.OPENING:
                 self._keep(pieces)
@@ -125,23 +130,21 @@ class Outbound(TargetSide):
                 assert_never(self._state)
 
     def _keep(self, pieces: Sequence[BytesLike]) -> None:
-        kept = self._kept
+        kept = self._early or self._begin_to_keep()
         if not kept.add(b"".join(pieces)):
             self._fail_with("write", Outcome.TOO_MUCH_EARLY_DATA)
-        elif self._state is RelayState.OPENING and kept.is_much:
-            self._from_device.add(Why.OPENING)
+        elif self._state is RelayState.OPENING and kept.nbytes >= PAUSE_BYTES:
+            self._device_pauses.add(Why.OPENING)
 
-    @property
-    def _kept(self) -> EarlyData:
-        if self._early is None:
-            self._early = EarlyData(self._context.allowance)
+    def _begin_to_keep(self) -> EarlyData:
+        self._early = EarlyData(self._context.allowance)
         return self._early
 
     def readConnectionLost(self) -> None:
         """Called when the device ends its direction: ends the target's direction, or both."""
         match self._state:
             case RelayState.WAITING | RelayState.OPENING:
-                self._kept.ended = True
+                (self._early or self._begin_to_keep()).ended = True
             case RelayState.RELAYING:
                 self._move(RelayInput.DEVICE_END)
                 self._socket.end()
@@ -191,7 +194,8 @@ class Outbound(TargetSide):
 
         The address is recorded for the log.
         """
-        self.touch()
+        if self._is_timed:
+            self.touch()
         self._record.address = str(address)
         self._substream.emit(conversation.CONNECTED)
 
@@ -209,12 +213,13 @@ class Outbound(TargetSide):
         early, self._early = self._early, None
         if early is not None and (data := early.hand_over()):
             self._write((data,))
-        target.pace(self._from_device)
-        self._substream.registerProducer(self._from_target, True)
-        self._traffic.start_target()
+        target.pace(self._device_pauses)
+        if self._traffic is not None:
+            self._traffic.start_target()
         if early is not None and early.ended:
             self.readConnectionLost()
-        self._from_device.remove(Why.OPENING)
+        if self._from_device is not None:
+            self._from_device.remove(Why.OPENING)
 
     def _not_opened(self, failure: Failure) -> None:
         match failure.value:

@@ -45,16 +45,33 @@ class TargetSide(Protocol):
         self._state = RelayState.WAITING
         self._early: EarlyData | None = None  # data that arrives before the target is connected
         self._idle: IdleTimer | None = None  # of the device's `_pls_timeout`
-        self._silence: IdleTimer | None = None
+        self._silence: IdleTimer | None = None  # of SUBSTREAM_IDLE_S
+        self._is_timed = False  # whether there is one of these timers
         if context.idle_s:
             self._silence = IdleTimer(context.clock, self._idle_timeout)
             self._silence.arm(context.idle_s)
+            self._is_timed = True
         self._opening: Deferred[None] | None = None
+        self._is_paced = False  # whether the target pauses while too much waits for the device
         self._last_bytes = 0  # size of the last piece of data from the device
         self._target: Target | None = None
-        self._from_device = FromDevice(self)
-        self._from_target = FromTarget(self)
-        self._traffic = Traffic(context.usage, self._from_device, self._from_target)
+        self._from_device: FromDevice | None = None  # until there is a reason to pause
+        self._from_target: FromTarget | None = None
+        self._traffic: Traffic | None = None  # if the account's bytes are limited
+        if context.usage.counts_bytes:
+            self._traffic = Traffic(context.usage, self._device_pauses, self._target_pauses)
+
+    @property
+    def _device_pauses(self) -> FromDevice:
+        if self._from_device is None:
+            self._from_device = FromDevice(self)
+        return self._from_device
+
+    @property
+    def _target_pauses(self) -> FromTarget:
+        if self._from_target is None:
+            self._from_target = FromTarget(self)
+        return self._from_target
 
     def _move(self, what: RelayInput) -> None:
         self._state = TRANSITIONS[self._state][what]
@@ -84,14 +101,22 @@ class TargetSide(Protocol):
 
         The substream fails if the account's daily quota is used up.
         """
-        self.touch()
-        if not self._traffic.may_pass_to_device(len(data)):
+        if self._is_timed:
+            self.touch()
+        if self._traffic is not None and not self._traffic.may_pass_to_device(len(data)):
             self._fail_with("read", Outcome.QUOTA_SPENT)
             return
         self._record.bytes_from_target += len(data)
-        self._substream.write(data)
+        waiting_bytes = self._substream.write(data)
+        if waiting_bytes and not self._is_paced:
+            self._pace()
         if self._target is not None:
             self._target.read_at_most(self._context.reading.next_bytes())
+
+    def _pace(self) -> None:
+        # Not before something waits: few connections ever have so much to send.
+        self._is_paced = True
+        self._substream.registerProducer(self._target_pauses, True)
 
     def target_ended(self) -> None:
         """Called when the target ends its direction: ends the device's direction.
@@ -110,7 +135,8 @@ class TargetSide(Protocol):
     def _finish_after_held_data(self) -> None:
         """End both directions: an original device knows no half-closed sockets."""
         self._socket.unpace()
-        self._from_device.end()  # writes the data held for the target
+        if self._from_device is not None:
+            self._from_device.end()  # writes the data held for the target
         if self._state is not RelayState.CLOSED:
             self._finish(Outcome.ENDED)
 
@@ -151,7 +177,7 @@ class TargetSide(Protocol):
             self._silence.touch()
 
     def _idle_timeout(self) -> None:
-        if self._traffic.waits:
+        if self._traffic is not None and self._traffic.waits:
             self._break_silence()
             return
         self._fail_with("read", Outcome.SILENT_TOO_LONG)
@@ -174,7 +200,8 @@ class TargetSide(Protocol):
             self._target.abort()
 
     def _end_substream(self) -> None:
-        self._substream.unregisterProducer()  # `end` would wait for it
+        if self._is_paced:
+            self._substream.unregisterProducer()  # `end` would wait for it
         self._substream.loseWriteConnection()
 
     def _close(self, outcome: Outcome) -> None:
@@ -197,7 +224,11 @@ class TargetSide(Protocol):
             self._opening.cancel()
         if self._early is not None:
             self._early.hand_over()
-        self._traffic.end()
+        if self._traffic is not None:
+            self._traffic.end()
+        for pauses in (self._from_device, self._from_target):
+            if pauses is not None:
+                pauses.let_go()
         self._context.usage.close_substream(self._target)
         self._record.close(self._context.clock.seconds(), outcome)
 

@@ -13,6 +13,7 @@ class Traffic:
     __slots__ = ("_from_device", "_from_target", "_tally")
 
     def __init__(self, tally: AccountUsage, from_device: Pauses, from_target: Pauses) -> None:
+        """Made only for an account with such a limit (`counts_bytes`)."""
         self._tally = tally
         self._from_device = from_device
         self._from_target = from_target
@@ -45,8 +46,6 @@ class Traffic:
         return Why.RATE in self._from_device or Why.RATE in self._from_target
 
     def end(self) -> None:
-        """Remove both directions from the account's rates; drop their references to the relay."""
+        """Remove both directions from the account's rates."""
         self._tally.to_targets.leave(self._from_device)
         self._tally.to_devices.leave(self._from_target)
-        self._from_device.let_go()
-        self._from_target.let_go()

@@ -8,16 +8,18 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streamplex import features
-from streamplex.conversation import Accepted, Hello, Refused, encode_answer
+from streamplex.conversation import Accepted, Hello, Refused, encode_answer, substream_kind
 from streamplex.tx import Substream, TunnelProtocol
 from tessel_proxy.auth import Account
 from tessel_proxy.auth.recheck import Recheck, TokenLoss
 from tessel_proxy.limits.accounts import AccountUsage
 from tessel_proxy.records.accounting import TunnelRecord
+from tessel_proxy.records.ends import Outcome
 from tessel_proxy.relay.early_data import Allowance
+from tessel_proxy.relay.outbound import Outbound
 from tessel_proxy.relay.reading import Reading
 from tessel_proxy.relay.tunnel_context import TunnelContext
-from tessel_proxy.tunnel.serving import Serving
+from tessel_proxy.tunnel.serving import record_of, refuse
 from tessel_proxy.tunnel.shared_state import SharedState
 
 
@@ -41,7 +43,6 @@ class AuthenticatedTunnel:
         self._tunnel = tunnel
         self._hello = hello
         self._account = account
-        self._serving = Serving(shared, record)
         self._recheck: Recheck | None = None
         self._context = TunnelContext(
             opener=shared.opener,
@@ -97,7 +98,17 @@ class AuthenticatedTunnel:
 
     def serve(self, substream: Substream) -> None:
         """Connect a new substream to an Outbound, or refuse it if a limit is reached."""
-        self._serving.serve(substream, self._context, self._tunnel.substreams_in_use)
+        context, now = self._context, self._shared.clock.seconds()
+        if self._tunnel.substreams_in_use > self._shared.config.max_substreams:
+            refuse(substream, self._record, Outcome.TOO_MANY_SUBSTREAMS, now)
+        elif not substream.is_promised:
+            refuse(substream, self._record, Outcome.WINDOWS_USED_UP, now)
+        elif too_many := context.usage.open_substream():
+            refuse(substream, self._record, too_many, now)
+        else:
+            kind = substream_kind(substream.name)
+            record = record_of(substream, kind, self._record, now)
+            substream.attach(Outbound(context, kind, record))
 
     def ask_to_leave(self, after_ms: int) -> bool:
         """Ask the device to return after `after_ms`; return False if it lacks goaway/1."""

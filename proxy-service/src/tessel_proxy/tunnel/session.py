@@ -7,7 +7,7 @@ are held in order; the proxy does nothing for them before the result.
 from __future__ import annotations
 
 from functools import partial
-from typing import assert_never, cast
+from typing import assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -50,7 +50,7 @@ from tessel_proxy.tunnel.authenticated import AuthenticatedTunnel
 from tessel_proxy.tunnel.endings import in_log_words, outcome_of, tls_facts, was_resumed
 from tessel_proxy.tunnel.judging import TurnedAway, judged, no_place
 from tessel_proxy.tunnel.membership import Membership
-from tessel_proxy.tunnel.serving import Serving
+from tessel_proxy.tunnel.serving import refuse
 from tessel_proxy.tunnel.shared_state import DeviceKey, SharedState
 from tessel_proxy.tunnel.states import TRANSITIONS, SessionInput, SessionState
 
@@ -320,7 +320,8 @@ class Session:
             case Hello():
                 self._turn_away(Refusal.FLOODED)
             case Substream():
-                Serving(self._shared, self._record).refuse(item, Outcome.TOO_MANY_SUBSTREAMS)
+                now = self._shared.clock.seconds()
+                refuse(item, self._record, Outcome.TOO_MANY_SUBSTREAMS, now)
 
     def _check(self, hello: Hello) -> None:
         self._move(SessionInput.TOKEN)
@@ -401,12 +402,12 @@ class Session:
     def substreamOpened(self, substream: Substream) -> None:
         """Called when the device opens a substream: serves, holds or refuses it, by the state."""
         match self._state:
+            case SessionState.OPEN:
+                self._authenticated.serve(substream)  # type: ignore[union-attr]  # it is set
             case SessionState.UNAUTHENTICATED:
                 self._turn_away(Refusal.NOT_AUTHORIZED)
             case SessionState.CHECKING:
                 self._hold(substream)
-            case SessionState.OPEN:
-                cast("AuthenticatedTunnel", self._authenticated).serve(substream)
             case SessionState.CLOSED:
                 pass  # it ends with the tunnel
             case _:

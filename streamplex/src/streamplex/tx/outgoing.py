@@ -44,14 +44,14 @@ class Outgoing(Addressed, ABC):
         """Return the number of queued bytes that are not sent yet."""
         return self._core.waiting_bytes()
 
-    def write(self, data: BytesLike) -> None:
-        """Send data of any size. Data written after this side's end is ignored, as TCP ignores it.
+    def write(self, data: BytesLike) -> int:
+        """Send data of any size; return how many bytes wait now because they cannot be sent yet.
 
-        The bytes of a memoryview are copied if they cannot be sent now: they may change after the
-        call.
+        Data written after this side's end is ignored, as TCP ignores it. The bytes of a memoryview
+        are copied if they cannot be sent now: they may change after the call.
         """
         if self._writing.is_over or not data:
-            return
+            return 0
         self._core.send(data)
         self._pump.flush()
         if waiting := self._core.waiting_bytes():
@@ -59,6 +59,7 @@ class Outgoing(Addressed, ABC):
                 self._core.keep()
             if self._feed is not None:
                 self._feed.written(waiting)
+        return waiting
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several pieces of data as one."""

@@ -292,7 +292,7 @@ def test_the_bytes_of_a_day_are_limited_over_all_processes(two):
         moved += 20
     assert 10_000 - 20 <= moved <= 10_000 + 200  # a slice of allowance each
     assert a.open_substreams() == 0
-    assert a.limits.refusal_of_substream(a.usage) is Outcome.QUOTA_SPENT
+    assert a.usage.open_substream() is Outcome.QUOTA_SPENT
 
 
 def test_unused_bytes_of_a_slice_are_given_back_by_a_process_that_stops(two, engine):

@@ -2,7 +2,7 @@
 
 import tracemalloc
 
-from tessel_proxy.relay.early_data import PAUSE_BYTES, Allowance, EarlyData
+from tessel_proxy.relay.early_data import Allowance, EarlyData
 
 
 def test_what_was_kept_is_handed_over_in_order_and_once():
@@ -41,9 +41,10 @@ def test_many_tiny_pieces_cost_about_their_size():
     assert cost < 2 * 3 * pieces
 
 
-def test_a_full_frame_is_much():
+def test_its_size_is_that_of_what_is_kept_now():
     early = EarlyData(Allowance())
-    early.add(bytes(PAUSE_BYTES - 1))
-    assert not early.is_much
-    early.add(b"x")
-    assert early.is_much
+    early.add(b"123")
+    early.add(b"45")
+    assert early.nbytes == 5
+    early.hand_over()
+    assert early.nbytes == 0
