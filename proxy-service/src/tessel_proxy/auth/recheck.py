@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -39,15 +39,23 @@ class TokenLoss(Enum):
     UNCONFIRMED = "unconfirmed"  # it could not be checked, and the grace period is over
 
 
+class Rechecked(Protocol):
+    """The tunnel whose token Recheck checks.
+
+    `token_lost` is called when the token is refused, belongs to another account, or cannot be
+    checked. It is not called if this proxy is too busy: then the token is checked soon again.
+    `recheck_failed` is called if the authenticator raises an error that it should not.
+    """
+
+    def token_lost(self, why: TokenLoss, /) -> None: ...
+    def recheck_failed(self, failure: Failure, /) -> None: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Recheck:
     """Checks the token of one tunnel again every `every_s` seconds or a little sooner (0: never).
 
     `authenticator` checks it at intervals, and `first` if it must be checked now.
-
-    `ended` is called when the token is refused, belongs to another account, or cannot be checked;
-    not if this proxy is too busy: then it is checked soon again.
-    `broken` is called if the authenticator raises an error that it should not.
     """
 
     authenticator: Authenticator
@@ -57,8 +65,7 @@ class Recheck:
     jitter: Callable[[], float]
     token: str = field(repr=False)
     account: Account
-    ended: Callable[[TokenLoss], None]
-    broken: Callable[[Failure], None]
+    tunnel: Rechecked  # not its methods: stored bound methods take 64 bytes each
     _next: Timer | None = None
     _asking: Deferred[None] | None = None
     _doubted: Authenticator | None = None  # to be asked after the check in progress
@@ -66,7 +73,7 @@ class Recheck:
     def start(self) -> None:
         """Schedule the next check, and after each success another one.
 
-        Checks go on until `stop` is called, or until `ended` or `broken` was called.
+        Checks go on until `stop` is called, or until a method of the tunnel was called.
         """
         if self.every_s:
             self._later(self.every_s * (SHORTEST + (1 - SHORTEST) * self.jitter()))
@@ -105,11 +112,11 @@ class Recheck:
         self._doubted = None
         checked = authenticator.check(self.token)
         self._asking = checked.addCallbacks(self._answered, self._not_answered)
-        self._asking.addErrback(self.broken)
+        self._asking.addErrback(self.tunnel.recheck_failed)
 
     def _answered(self, answer: Account | Refused) -> None:
         if answer != self.account:
-            self.ended(TokenLoss.REVOKED)
+            self.tunnel.token_lost(TokenLoss.REVOKED)
         elif self._doubted is not None:
             self._ask(self._doubted)
         else:
@@ -122,4 +129,4 @@ class Recheck:
         if failure.check(AuthOverloadedError):
             self._later(BUSY_PAUSE_S * (SHORTEST + (1 - SHORTEST) * self.jitter()))
         else:
-            self.ended(TokenLoss.UNCONFIRMED)
+            self.tunnel.token_lost(TokenLoss.UNCONFIRMED)

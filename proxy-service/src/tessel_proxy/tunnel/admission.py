@@ -53,10 +53,6 @@ class HeldQueue:
         """Remove and return the oldest item; raises IndexError if the queue is empty."""
         return self._queue.pop(0)
 
-    def clear(self) -> None:
-        """Drop all items."""
-        self._queue.clear()
-
 
 class Deadline:
     """A single timeout: setting it again replaces the one before."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from streamplex import features
 from streamplex.conversation import Accepted, Hello, Refused, encode_answer, substream_kind
 from streamplex.tx import Substream, TunnelProtocol
 from tessel_proxy.auth import Account
-from tessel_proxy.auth.recheck import Recheck, TokenLoss
+from tessel_proxy.auth.recheck import Recheck, Rechecked
 from tessel_proxy.limits.accounts import AccountUsage
 from tessel_proxy.records.accounting import TunnelRecord
 from tessel_proxy.records.ends import Outcome
@@ -25,6 +22,16 @@ from tessel_proxy.tunnel.shared_state import SharedState
 
 class AuthenticatedTunnel:
     """A tunnel whose token was accepted: serves substreams and checks the token at intervals."""
+
+    __slots__ = (
+        "_account",
+        "_context",
+        "_hello",
+        "_recheck",
+        "_record",
+        "_shared",
+        "_tunnel",
+    )
 
     _log = Logger()
 
@@ -56,13 +63,10 @@ class AuthenticatedTunnel:
             idle_s=shared.config.substream_idle_s,
         )
 
-    def start(self, ended: Callable[[TokenLoss], None], broken: Callable[[Failure], None]) -> None:
+    def start(self, rechecked: Rechecked) -> None:
         """Log and answer the accepted token, enable the common features, and start the rechecks.
 
-        Args:
-            ended: called when a recheck finds that the token is no longer valid, or cannot be
-                confirmed.
-            broken: called when a recheck raises an unexpected error.
+        `rechecked` is notified when the token is lost.
         """
         self._log_accepted()
         config = self._shared.config
@@ -80,8 +84,7 @@ class AuthenticatedTunnel:
             jitter=self._shared.jitter,
             token=self._hello.token or "",  # there is one: it was accepted
             account=self._account,
-            ended=ended,
-            broken=broken,
+            tunnel=rechecked,
         )
         self._recheck.start()
 

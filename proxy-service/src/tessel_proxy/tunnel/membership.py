@@ -13,6 +13,8 @@ class Membership:
     They are added at once, as an unauthenticated tunnel in its TLS handshake.
     """
 
+    __slots__ = ("_account", "_device", "_shared", "_tunnel", "_usage")
+
     def __init__(self, shared: SharedState, tunnel: OpenTunnel) -> None:
         self._shared = shared
         self._tunnel = tunnel

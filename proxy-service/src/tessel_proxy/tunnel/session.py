@@ -62,12 +62,31 @@ class Session:
     `source` is the peer's address group, by which wrong tokens are counted.
     """
 
+    # Proxies hold thousands of sessions: what only the check of a token needs is made for it.
+    __slots__ = (
+        "_authenticated",
+        "_checking",
+        "_deadline",
+        "_failures",
+        "_held",
+        "_membership",
+        "_outcome",
+        "_record",
+        "_secured",
+        "_shared",
+        "_source",
+        "_state",
+        "_tunnel",
+    )
+
+    _tunnel: TunnelProtocol  # set by tunnelMade
+
     def __init__(self, shared: SharedState, record: TunnelRecord, source: str = "") -> None:
         self._shared = shared
         self._record = record
         self._state = SessionState.UNAUTHENTICATED
         self._failures = 0
-        self._held = HeldQueue()
+        self._held: HeldQueue | None = None
         self._secured = False
         self._deadline = Deadline(shared.clock)
         self._checking: Deferred[Account | Refusal | TurnedAway] | Deferred[JoinAnswer] | None = (
@@ -75,7 +94,7 @@ class Session:
         )
         self._authenticated: AuthenticatedTunnel | None = None
         self._outcome: TunnelOutcome | None = None  # set if the proxy ends the tunnel
-        self._tokens = TokenChecks(shared, source, record.tunnel)
+        self._source = source
         self._membership = Membership(shared, self)
 
     def _move(self, what: SessionInput) -> None:
@@ -256,7 +275,7 @@ class Session:
         self._move(SessionInput.CLOSE)
         self._membership.closing()
         self._deadline.stop()
-        self._held.clear()
+        self._held = None
         if self._checking is not None:
             self._checking.cancel()
         if self._authenticated is not None:
@@ -292,6 +311,7 @@ class Session:
         answering.addCallback(self._join_answered).addErrback(self._broken)
 
     def _join_answered(self, answer: JoinAnswer) -> None:
+        self._checking = None
         refused = isinstance(answer, NotJoined)
         if refused:
             self._record.log_refused(Refusal.WRONG_INVITATION)
@@ -314,6 +334,8 @@ class Session:
                 assert_never(self._state)
 
     def _hold(self, item: Held) -> None:
+        if self._held is None:
+            self._held = HeldQueue()
         if self._held.hold(item):
             return
         match item:
@@ -327,13 +349,15 @@ class Session:
         self._move(SessionInput.TOKEN)
         self._deadline.stop()
         self._tunnel.hear_at_most(MAX_BYTES_WHILE_CHECKED)
+        tokens = TokenChecks(self._shared, self._source, self._record.tunnel)
         # The authenticator limits the time of a check itself.
         answer = self._checking = Deferred.fromCoroutine(
-            judged(self._shared, self._tokens, self._membership, self._record, hello)
+            judged(self._shared, tokens, self._membership, self._record, hello)
         )
         answer.addCallback(self._answered, hello).addErrback(self._broken)
 
     def _answered(self, answer: Account | Refusal | TurnedAway, hello: Hello) -> None:
+        self._checking = None
         match answer:
             case Account():
                 self._accept(hello, answer)
@@ -363,7 +387,7 @@ class Session:
         self._authenticated = AuthenticatedTunnel(
             self._shared, self._record, self._tunnel, hello=hello, account=account, usage=usage
         )
-        self._authenticated.start(self._token_ended, self._broken)
+        self._authenticated.start(self)
         self._go_on_with_held()
 
     def _turn_owner_away(self, hello: Hello, turned_away: TurnedAway) -> None:
@@ -374,9 +398,14 @@ class Session:
         self._tunnel.message(encode_answer(turned_away.said, hello))
         self._end(TunnelOutcome(turned_away.why.value))  # both tables have these codes
 
-    def _token_ended(self, doubt: TokenLoss) -> None:
-        try_again = doubt is TokenLoss.UNCONFIRMED
-        self.dismiss(Refused(Reason(doubt.value), try_again), TunnelOutcome(doubt.value))
+    def token_lost(self, why: TokenLoss) -> None:
+        """Called when a check finds that the token is no longer valid, or cannot be confirmed."""
+        try_again = why is TokenLoss.UNCONFIRMED
+        self.dismiss(Refused(Reason(why.value), try_again), TunnelOutcome(why.value))
+
+    def recheck_failed(self, failure: Failure) -> None:
+        """Called when a check of the token of the open tunnel raised an unexpected error."""
+        self._broken(failure)
 
     def _refuse(self, hello: Hello, why: Refusal) -> None:
         self._move(SessionInput.WRONG)

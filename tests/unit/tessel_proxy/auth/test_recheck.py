@@ -1,5 +1,7 @@
 """The token of an open tunnel, asked about again: by itself, and as a session does it."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -22,8 +24,7 @@ class Rechecked:
             jitter=lambda: jitter,
             token="S3CRET",
             account=KIM,
-            ended=self.doubts.append,
-            broken=self.bugs.append,
+            tunnel=SimpleNamespace(token_lost=self.doubts.append, recheck_failed=self.bugs.append),
         )
         self.recheck.start()
 

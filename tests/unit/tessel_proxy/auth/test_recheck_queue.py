@@ -1,5 +1,7 @@
 """The tokens of many open tunnels, which are checked again together."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
@@ -58,8 +60,10 @@ class Tunnels:
             jitter=lambda: 1.0,
             token=token,
             account=account,
-            ended=lambda why: self.lost.append((token, why)),
-            broken=pytest.fail,
+            tunnel=SimpleNamespace(
+                token_lost=lambda why: self.lost.append((token, why)),
+                recheck_failed=pytest.fail,
+            ),
         )
 
     def check_all(self):
