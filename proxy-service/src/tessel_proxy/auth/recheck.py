@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from streamplex.tx.timers import Timer, Timers
+from streamplex.tx.timers import SharedTimers, Tick
 from tessel_proxy.auth.interface import (
     Account,
     Authenticator,
@@ -51,7 +51,7 @@ class Rechecked(Protocol):
     def recheck_failed(self, failure: Failure, /) -> None: ...
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Recheck:
     """Checks the token of one tunnel again every `every_s` seconds or a little sooner (0: never).
 
@@ -60,13 +60,13 @@ class Recheck:
 
     authenticator: Authenticator
     first: Authenticator
-    clock: Timers
+    timers: SharedTimers
     every_s: float  # 0: never
     jitter: Callable[[], float]
     token: str = field(repr=False)
     account: Account
     tunnel: Rechecked  # not its methods: stored bound methods take 64 bytes each
-    _next: Timer | None = None
+    _next: Tick | None = None
     _asking: Deferred[None] | None = None
     _doubted: Authenticator | None = None  # to be asked after the check in progress
 
@@ -94,19 +94,25 @@ class Recheck:
         if self._asking is not None and not self._asking.called:
             self._doubted = authenticator
             return
-        if self._next is not None and self._next.active():
-            self._next.cancel()
+        self._cancel_next()
         self._ask(authenticator)
 
     def stop(self) -> None:
         """Stop checking, and cancel a check that is in progress."""
-        if self._next is not None and self._next.active():
-            self._next.cancel()
+        self._cancel_next()
         if self._asking is not None:
             self._asking.cancel()
 
     def _later(self, pause_s: float) -> None:
-        self._next = self.clock.callLater(pause_s, self._ask, self.authenticator)
+        self._next = self.timers.wake_in(pause_s, self)
+
+    def _cancel_next(self) -> None:
+        if self._next is not None:
+            self.timers.cancel(self._next, self)
+
+    def wake(self) -> None:
+        """Called by the timers when the next check is due."""
+        self._ask(self.authenticator)
 
     def _ask(self, authenticator: Authenticator) -> None:
         self._doubted = None

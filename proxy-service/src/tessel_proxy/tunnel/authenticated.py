@@ -79,7 +79,7 @@ class AuthenticatedTunnel:
         self._recheck = Recheck(
             authenticator=self._shared.rechecks,
             first=self._shared.first_rechecks,
-            clock=self._shared.timers,
+            timers=self._shared.timers,
             every_s=config.auth_recheck_s,
             jitter=self._shared.jitter,
             token=self._hello.token or "",  # there is one: it was accepted

@@ -46,7 +46,7 @@ from streamplex.tx.keepalive import KeepAlive
 from streamplex.tx.sending import Phase, Sending, Transport
 from streamplex.tx.substream import Substream
 from streamplex.tx.tcp import Progress, progress_of
-from streamplex.tx.timers import Timers
+from streamplex.tx.timers import SharedTimers
 from streamplex.tx.tls import ended_by_fin
 
 CLOSE_TIMEOUT_S = 10.0
@@ -91,15 +91,18 @@ class TunnelProtocol(Sending):
         self.flush()
         return substream
 
-    def keep_alive(self, interval_s: float, timeout_s: float, timers: Timers | None = None) -> None:
+    def keep_alive(
+        self, interval_s: float, timeout_s: float, timers: SharedTimers | None = None
+    ) -> None:
         """Send a ping when the peer has been silent for `interval_s` seconds.
 
         After `timeout_s` more seconds of silence the tunnel is aborted with SilentPeerError.
-        Requires `ping/1`. Does nothing if called again. `timers`: SharedTimers, with many tunnels;
-        None: the clock.
+        Requires `ping/1`. Does nothing if called again. `timers`: those that many tunnels share;
+        None: timers of this tunnel alone.
         """
         if self._phase is Phase.OPEN and self._keep_alive is None:
-            self._keep_alive = KeepAlive(self, timers or self.clock, interval_s, timeout_s)
+            timers = timers or SharedTimers(self.clock)
+            self._keep_alive = KeepAlive(self, timers, interval_s, timeout_s)
 
     def give_up_unanswered(self, limit_s: float) -> None:
         """Abort the tunnel if sent data was not acknowledged for `limit_s` seconds.

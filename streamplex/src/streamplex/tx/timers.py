@@ -6,99 +6,74 @@ message. A tunnel's ping may be a little late, so that it needs none of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 TICK_S = 0.125
-"""Most seconds that a shared timer is late: little beside seconds of silence. The calls of one tick
-are made in one turn of the reactor: of 4,000 tunnels with a ping each 15 s, about 30."""
+"""Most seconds that a sleeper is woken late: little beside seconds of silence. The sleepers of one
+tick are woken in one turn of the reactor: of 4,000 tunnels with a ping each 15 s, about 30."""
 
 
-class Timer(Protocol):
-    """A call that will be made at some time."""
+class Sleeper(Protocol):
+    """An object that is woken at some time.
 
-    def active(self) -> bool: ...
-    def cancel(self) -> None: ...
+    It is its own entry in the list of a tick: another object and a bound method for each timer
+    would take 130 bytes.
+    """
+
+    def wake(self) -> None: ...
 
 
-class Timers(Protocol):
-    """Makes calls later; a reactor does, and SharedTimers."""
+@dataclass(slots=True, eq=False)
+class Tick:
+    """A time at which sleepers are woken, in multiples of TICK_S."""
 
-    def seconds(self) -> float: ...
-    def callLater(
-        self,
-        delay: float,
-        callable: Callable[..., None],  # noqa: A002 -- Twisted's name
-        /,
-        *args: Any,
-    ) -> Timer: ...
+    number: int
+    call: IDelayedCall = field(init=False)
+    sleepers: dict[Sleeper, None] = field(default_factory=dict)  # in the order of their calls
 
 
 class SharedTimers:
-    """Makes calls up to TICK_S late, with one timer of `clock` for all calls of a tick."""
+    """Wakes sleepers up to TICK_S late, with one timer of `clock` for all sleepers of a tick."""
 
     _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._due: dict[int, _Due] = {}  # by the tick in which they are due
+        self._ticks: dict[int, Tick] = {}
 
     def seconds(self) -> float:
         """Return the time of the clock."""
         return self._clock.seconds()
 
-    def callLater(
-        self,
-        delay: float,
-        callable: Callable[..., None],  # noqa: A002 -- Twisted's name
-        /,
-        *args: Any,
-    ) -> Timer:
-        """Make the call in `delay` seconds, or up to TICK_S later."""
+    def wake_in(self, delay_s: float, sleeper: Sleeper) -> Tick:
+        """Wake `sleeper` in `delay_s` seconds, or up to TICK_S later. It may wait for one tick."""
         now = self._clock.seconds()
-        tick = ceil((now + delay) / TICK_S)
-        due = self._due.get(tick)
-        if due is None:
-            due = self._due[tick] = {}
-            self._clock.callLater(max(0.0, tick * TICK_S - now), self._ticked, tick)
-        timer = _SharedTimer(due, callable, args)
-        due[timer] = None
-        return timer
+        number = ceil((now + delay_s) / TICK_S)
+        tick = self._ticks.get(number)
+        if tick is None:
+            tick = self._ticks[number] = Tick(number)
+            tick.call = self._clock.callLater(max(0.0, number * TICK_S - now), self._ticked, tick)
+        tick.sleepers[sleeper] = None
+        return tick
 
-    def _ticked(self, tick: int) -> None:
-        for timer in list(self._due.pop(tick)):  # a call may cancel others
+    def cancel(self, tick: Tick, sleeper: Sleeper) -> None:
+        """Do not wake `sleeper` at `tick`. Does nothing if it was woken or cancelled before."""
+        tick.sleepers.pop(sleeper, None)  # short tunnels would fill the ticks of the next seconds
+        if not tick.sleepers and tick.call.active():
+            tick.call.cancel()
+            del self._ticks[tick.number]
+
+    def _ticked(self, tick: Tick) -> None:
+        del self._ticks[tick.number]
+        while tick.sleepers:  # one of them may cancel others
+            sleeper = next(iter(tick.sleepers))
+            del tick.sleepers[sleeper]
             try:
-                timer.expire()
+                sleeper.wake()
             except Exception:  # noqa: BLE001  # one fault must not stop the timers behind it
                 self._log.failure("a timer failed")
-
-
-class _SharedTimer:
-    """A Timer of SharedTimers: one of those that are due in the same tick."""
-
-    __slots__ = ("_args", "_call", "_due")
-
-    def __init__(self, due: _Due, call: Callable[..., None], args: tuple[Any, ...]) -> None:
-        self._due = due
-        self._call: Callable[..., None] | None = call
-        self._args = args
-
-    def active(self) -> bool:
-        return self._call is not None
-
-    def cancel(self) -> None:
-        self._call, self._args = None, ()
-        self._due.pop(self, None)  # short tunnels would fill the ticks of the next seconds
-
-    def expire(self) -> None:
-        call, self._call = self._call, None
-        if call is not None:
-            call(*self._args)
-
-
-_Due: TypeAlias = dict[_SharedTimer, None]
-"""Timers in the order in which they were made."""

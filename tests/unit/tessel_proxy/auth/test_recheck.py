@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from streamplex.tx.timers import SharedTimers
 from support.proxy_in_memory import KIM, LoggedEvents, Says, Stage
 from tessel_proxy.auth import Account, AuthUnavailableError, Refused
 from tessel_proxy.auth.recheck import SHORTEST, Recheck, TokenLoss
@@ -18,7 +19,7 @@ class Rechecked:
         self.doubts, self.bugs = [], []
         self.recheck = Recheck(
             authenticator=self.says,
-            clock=self.clock,
+            timers=SharedTimers(self.clock),
             every_s=every_s,
             first=self.says,
             jitter=lambda: jitter,

@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
 
+from streamplex.tx.timers import SharedTimers
 from support.proxy_in_memory import KIM, Says
 from tessel_proxy.auth import Account, AuthOverloadedError, AuthUnavailableError, Refused
 from tessel_proxy.auth.account_file import line_for
@@ -55,7 +56,7 @@ class Tunnels:
         return Recheck(
             authenticator=self.queue,
             first=self.queue,
-            clock=self.clock,
+            timers=SharedTimers(self.clock),
             every_s=0,
             jitter=lambda: 1.0,
             token=token,
