@@ -34,7 +34,7 @@ class FrameReader:
     __slots__ = ("_missing", "_partial")
 
     def __init__(self) -> None:
-        self._partial = bytearray()
+        self._partial: bytearray | None = None  # an empty one would take 60 bytes of each tunnel
         self._missing = 0  # bytes until it is worth looking at the partial frame again
 
     def feed(self, data: bytes | memoryview) -> list[memoryview]:
@@ -53,7 +53,7 @@ class FrameReader:
             if self._missing > 0:
                 return []
             view = view[missing:]
-            partial, self._partial = self._partial, bytearray()
+            partial, self._partial = self._partial, None
             if bodies := self._cut(memoryview(partial)):
                 return bodies + self._cut(view)
         return self._cut(view)
@@ -69,7 +69,7 @@ class FrameReader:
             bodies.append(view[start:stop])
             at, stop = stop, stop + PREFIX_BYTES
         if at < end:
-            self._partial += view[at:]
+            self._partial = bytearray(view[at:])
             self._missing = stop - end
         return bodies
 
