@@ -7,7 +7,7 @@ are reloaded when they change. `ProxyProtocolFactory` reads the header of a load
 from tessel_proxy.front.balancers import ProxyProtocolFactory
 from tessel_proxy.front.expiry import ExpiryWatch
 from tessel_proxy.front.identity import TLSIdentity
-from tessel_proxy.front.listening import IListeningReactor, listen
+from tessel_proxy.front.listening import IListeningReactor, listen, take_devices
 from tessel_proxy.front.tls import ServerTLS, server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
 
@@ -19,5 +19,6 @@ __all__ = [
     "TLSIdentity",
     "listen",
     "server_tls",
+    "take_devices",
     "tessel_1_tls",
 ]

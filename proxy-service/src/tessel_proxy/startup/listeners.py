@@ -24,7 +24,7 @@ from streamplex.tx import TunnelProtocol
 from streamplex.tx.tls import TLSFactory
 from tessel_proxy.fleet.place import Place
 from tessel_proxy.front.balancers import ProxyProtocolFactory
-from tessel_proxy.front.listening import IListeningReactor, listen
+from tessel_proxy.front.listening import IListeningReactor, listen, take_devices
 from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.limits.memory import MemoryWatch
 from tessel_proxy.records.accounting import Listener, TunnelRecord, log_refused
@@ -201,7 +201,9 @@ class DevicePorts:
             self._listen(Listener.LEGACY, self._config.legacy_port, self._legacy)
 
     def _listen(self, listener: Listener, port: int, factory: ProxyProtocolFactory) -> None:
-        self._ports.append((listener, self._opened(listener, port, factory)))
+        opened = self._opened(listener, port, factory)
+        take_devices(opened)
+        self._ports.append((listener, opened))
 
     def _opened(
         self, listener: Listener, port: int, factory: ProxyProtocolFactory

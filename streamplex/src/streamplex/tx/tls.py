@@ -95,7 +95,7 @@ class TLSTransport(BufferingTLSTransport):
         """Called when the transport below is connected: starts TLS, with large reads from TCP."""
         self._takes_views = ITakesViews.providedBy(self.wrappedProtocol)
         _keep_declarations(type(self), transport)
-        read_views_in_bulk(transport, self.dataReceived)
+        read_views_in_bulk(transport)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
 
     def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name

@@ -265,7 +265,8 @@ def test_a_transport_in_memory_has_no_kernel_to_be_told():
 
 def test_tcp_reads_much_at_once_into_one_buffer(tcp):
     heard = []
-    read_views_in_bulk(tcp.transport, lambda view: heard.append((type(view), bytes(view))))
+    read_views_in_bulk(tcp.transport)
+    tcp.transport.protocol.dataReceived = lambda view: heard.append((type(view), bytes(view)))
     tcp.socket.coming = bytes(READ_BYTES) + b"rest"
     assert tcp.transport.doRead() is None
     assert tcp.transport.doRead() is None
@@ -275,7 +276,8 @@ def test_tcp_reads_much_at_once_into_one_buffer(tcp):
 @pytest.mark.parametrize("size", [1, 100, READ_BYTES, 2 * READ_BYTES])
 def test_it_reads_as_much_as_its_buffer_size_says_and_no_more_than_there_is_room_for(tcp, size):
     heard = []
-    read_views_in_bulk(tcp.transport, lambda view: heard.append(len(view)))
+    read_views_in_bulk(tcp.transport)
+    tcp.transport.protocol.dataReceived = lambda view: heard.append(len(view))
     tcp.transport.bufferSize = size
     tcp.socket.coming = bytes(3 * READ_BYTES)
     tcp.transport.doRead()
@@ -283,12 +285,14 @@ def test_it_reads_as_much_as_its_buffer_size_says_and_no_more_than_there_is_room
 
 
 def test_nothing_to_read_is_told_to_nobody(tcp):
-    read_views_in_bulk(tcp.transport, pytest.fail)
+    read_views_in_bulk(tcp.transport)
+    tcp.transport.protocol.dataReceived = pytest.fail
     assert tcp.transport.doRead() is None
 
 
 def test_the_end_is_told_as_twisted_tells_it(tcp):
-    read_views_in_bulk(tcp.transport, pytest.fail)
+    read_views_in_bulk(tcp.transport)
+    tcp.transport.protocol.dataReceived = pytest.fail
     tcp.socket.coming = b""
     assert isinstance(tcp.transport.doRead(), error.ConnectionDone)
     tcp.socket.broken = True
@@ -297,7 +301,7 @@ def test_the_end_is_told_as_twisted_tells_it(tcp):
 
 def test_a_transport_in_memory_is_read_as_ever():
     transport = StringTransport()
-    read_views_in_bulk(transport, pytest.fail)
+    read_views_in_bulk(transport)
     assert not hasattr(transport, "doRead")
     assert not hasattr(transport, "bufferSize")
 
@@ -339,7 +343,7 @@ def test_a_reset_that_the_writer_meets_first_is_not_read_as_an_end(real):
 
 
 def test_nor_where_views_are_read(real):
-    read_views_in_bulk(real.transport, real.came.append)
+    read_views_in_bulk(real.transport)
     real.reset()
     write_at_once(real.transport, (b"hi",))
     assert isinstance(real.transport.doRead(), error.ConnectionLost)
