@@ -243,7 +243,7 @@ async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
     while not proxy._shared.tunnels.all:
         await deferLater(reactor, 0.01)
     (session,) = proxy._shared.tunnels.all
-    monkeypatch.setattr(session, "stop", lambda: None)
+    monkeypatch.setattr(type(session), "stop", lambda _session: None)
     await proxy.stopService()
     assert not proxy._shared.tunnels.all
     assert proxy.addresses == []
