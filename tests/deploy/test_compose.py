@@ -4,11 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
-import docker
 import pytest
-from docker.errors import DockerException
 
 from lab.waiting import eventually
+from support.container_engine import ENGINE, make_certificate, needs_engine
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "tessel-deploy-test"
@@ -27,18 +26,8 @@ services:
 KILL = "kill -{signal} $(grep -l '^tessel-proxy' /proc/[0-9]*/comm | cut -d/ -f3)"
 
 
-def engine():
-    try:
-        found = docker.from_env()
-        found.ping()
-    except DockerException:
-        return None
-    return found
-
-
-ENGINE = engine()
 pytestmark = [
-    pytest.mark.skipif(ENGINE is None, reason="there is no container engine"),
+    needs_engine,
     pytest.mark.skipif(os.getuid() != 0, reason="files for the image's user take root"),
     pytest.mark.timeout(UP_SECONDS + SECONDS),
 ]
@@ -72,7 +61,7 @@ def compose(folder, tmp_path_factory):
 
     try:
         compose("build")
-        make_certificate(folder)
+        make_certificate(folder, "proxy.example.org")
         compose("up", "--detach")
         yield compose
     finally:
@@ -85,16 +74,6 @@ def container(compose):
     label = f"com.docker.compose.project={PROJECT}"
     (found,) = ENGINE.containers.list(all=True, filters={"label": label})
     return found
-
-
-def make_certificate(folder):
-    ENGINE.containers.run(
-        "tessel-proxy",
-        ["make-cert", "--out", "/out", "proxy.example.org"],
-        volumes={str(folder): {"bind": "/out"}},
-        network_mode="none",
-        remove=True,
-    )
 
 
 def health(container):
@@ -140,7 +119,7 @@ def test_it_is_unhealthy_while_it_hangs_and_healthy_after(container):
 
 def test_a_certificate_that_is_renamed_into_place_is_loaded(container, folder):
     becomes(container, "healthy")
-    make_certificate(folder)
+    make_certificate(folder, "proxy.example.org")
     eventually(
         lambda: b'"event":"reloaded"' in container.logs().replace(b'": "', b'":"'),
         SECONDS,

@@ -8,13 +8,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-import docker
 import pytest
 import trustme
-from docker.errors import DockerException
 
 from lab.waiting import eventually
 from support.boards_under_load import Load
+from support.container_engine import ENGINE, needs_engine
 from support.hardening.device import Device, trusting
 
 HERE = Path(__file__).parent
@@ -71,18 +70,8 @@ services:
 """
 
 
-def engine():
-    try:
-        found = docker.from_env()
-        found.ping()
-    except DockerException:
-        return None
-    return found
-
-
-ENGINE = engine()
 pytestmark = [
-    pytest.mark.skipif(ENGINE is None, reason="there is no container engine"),
+    needs_engine,
     pytest.mark.skipif(os.getuid() != 0, reason="files for the image's user take root"),
     pytest.mark.timeout(BUILD_SECONDS + SECONDS),
 ]

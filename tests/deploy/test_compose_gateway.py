@@ -4,9 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
-import docker
 import pytest
-from docker.errors import DockerException
+
+from support.container_engine import make_certificate, needs_engine
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "tessel-gateway-test"
@@ -54,18 +54,8 @@ networks:
 """
 
 
-def engine():
-    try:
-        found = docker.from_env()
-        found.ping()
-    except DockerException:
-        return None
-    return found
-
-
-ENGINE = engine()
 pytestmark = [
-    pytest.mark.skipif(ENGINE is None, reason="there is no container engine"),
+    needs_engine,
     pytest.mark.skipif(os.getuid() != 0, reason="files for the image's user take root"),
     pytest.mark.timeout(UP_SECONDS + SECONDS),
 ]
@@ -105,13 +95,7 @@ def compose(folder, tmp_path_factory):
 
     try:
         compose("build")
-        ENGINE.containers.run(
-            "tessel-proxy",
-            ["make-cert", "--out", "/out", "proxy"],
-            volumes={str(folder): {"bind": "/out"}},
-            network_mode="none",
-            remove=True,
-        )
+        make_certificate(folder, "proxy")
         yield compose
     finally:
         compose("down", "--volumes", "--timeout", "5")

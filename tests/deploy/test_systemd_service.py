@@ -8,11 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import docker
 import pytest
-from docker.errors import DockerException
 
 from lab.waiting import eventually
+from support.container_engine import ENGINE, needs_engine
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -31,18 +30,8 @@ RENEWALS = {
 }
 
 
-def engine():
-    try:
-        found = docker.from_env()
-        found.ping()
-    except DockerException:
-        return None
-    return found
-
-
-ENGINE = engine()
 pytestmark = [
-    pytest.mark.skipif(ENGINE is None, reason="there is no container engine"),
+    needs_engine,
     pytest.mark.skipif(shutil.which("docker") is None, reason="docker is not installed"),
     pytest.mark.timeout(BUILD_SECONDS + SECONDS),
 ]

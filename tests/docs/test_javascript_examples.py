@@ -4,13 +4,12 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from support.one_page_site import serving_page
 from support.pages import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -23,23 +22,10 @@ FILES = [*sorted(EXAMPLES.glob("*.js")), *sorted(EXAMPLES.glob("npm/*.js"))]
 DIRECTLY = {"TM_API_KEY": ""}
 
 
-class Site(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(BODY)))
-        self.end_headers()
-        self.wfile.write(BODY)
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
 def site():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with serving_page(BODY) as address:
+        yield address
 
 
 def command(example, *args, options=(), **settings):

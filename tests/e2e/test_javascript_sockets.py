@@ -7,7 +7,8 @@ import pytest
 
 from lab.deployment.base import PROGRAM_SECONDS, finish
 from lab.deployment.local import LocalDeployment
-from support.javascript.sockets import HERE, Servers, on_node
+from support.javascript.plain_and_device import Servers, on_node
+from support.javascript.sockets import SOCKET_PROGRAMS
 
 PROGRAMS = ("destroyed.js", "halves.js", "pressure.js", "resets.js", "reuse.js")
 
@@ -16,7 +17,7 @@ PROGRAMS = ("destroyed.js", "halves.js", "pressure.js", "resets.js", "reuse.js")
 def environ(deployment):
     if not isinstance(deployment, LocalDeployment):
         pytest.skip("the servers of these programs run only on this machine")
-    servers = Servers()
+    servers = Servers(SOCKET_PROGRAMS)
     yield servers.environ
     servers.close()
 
@@ -24,8 +25,8 @@ def environ(deployment):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_prints_the_same_through_the_tunnel(deployment, environ, watch, program):
     settings = {**deployment.device_settings(), **environ, "RADIO": "host"}
-    command = ["tessel", "run", str(HERE / program)]
+    command = ["tessel", "run", str(SOCKET_PROGRAMS / program)]
     done = finish(deployment.start(command, settings), PROGRAM_SECONDS)
     assert done.exit_code == 0, done
-    assert done.stdout.splitlines() == on_node(program, environ)[0]
+    assert done.stdout == on_node(SOCKET_PROGRAMS / program, environ)[0]
     assert len(watch.tunnels) == 1

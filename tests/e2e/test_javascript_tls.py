@@ -11,7 +11,8 @@ import pytest
 
 from lab.deployment.base import PROGRAM_SECONDS, finish
 from lab.deployment.local import LocalDeployment
-from support.javascript.tls import HERE, Servers, on_node, write_certificates
+from support.javascript.plain_and_device import on_node
+from support.javascript.tls import TLS_PROGRAMS, TlsServers, write_certificates
 
 END_TO_END = {"PROXY_TLS": "end-to-end"}
 PROGRAMS = (
@@ -45,7 +46,7 @@ def environ(local, tmp_path_factory):
     """The servers with certificates of an authority that only the programs trust."""
     folder = tmp_path_factory.mktemp("certificates")
     write_certificates(folder)
-    servers = Servers(folder)
+    servers = TlsServers(folder)
     yield {**servers.environ, "ADDRESSES": "unknown"}
     servers.close()
 
@@ -59,7 +60,7 @@ def trusted(local, tmp_path_factory):
     shutil.copy(certificates / "authority-cert.pem", folder / "ca.pem")
     shutil.copy(certificates / "public-cert.pem", folder / "server.pem")
     shutil.copy(certificates / "private-key.pem", folder / "server.key")
-    servers = Servers(folder)
+    servers = TlsServers(folder)
     yield servers.environ
     servers.close()
 
@@ -69,7 +70,7 @@ def run(local, program, *args, **settings):
     merged = {**local.device_settings(), **settings}
     given = {name: value for name, value in merged.items() if value is not None}
     done = finish(
-        local.start(["tessel", "run", str(HERE / program), *args], given), PROGRAM_SECONDS
+        local.start(["tessel", "run", str(TLS_PROGRAMS / program), *args], given), PROGRAM_SECONDS
     )
     assert done.exit_code == 0, done
     return done.stdout
@@ -77,20 +78,22 @@ def run(local, program, *args, **settings):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_prints_the_same_through_the_tunnel(local, environ, program):
-    assert run(local, program, **environ, **END_TO_END) == on_node(program, environ)[0]
+    assert (
+        run(local, program, **environ, **END_TO_END) == on_node(TLS_PROGRAMS / program, environ)[0]
+    )
 
 
 @pytest.mark.parametrize("program", ["over_sockets.js", "transfers.js", "identities.js"])
 def test_a_program_prints_the_same_without_the_tunnel(local, environ, program):
     printed = run(local, program, **environ, PROXY_TOKEN=None)
-    assert printed == on_node(program, environ)[0]
+    assert printed == on_node(TLS_PROGRAMS / program, environ)[0]
 
 
 def test_a_program_with_authorities_of_its_own_does_its_tls_through_a_trusted_proxy(
     local, environ, watch
 ):
     printed = run(local, "requests.js", **environ, PROXY_TRUSTED="1")
-    assert printed == on_node("requests.js", environ)[0]
+    assert printed == on_node(TLS_PROGRAMS / "requests.js", environ)[0]
     assert kinds(watch) == {"net"}
 
 

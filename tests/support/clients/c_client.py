@@ -189,9 +189,6 @@ class CDevice:
     def consumed(self, stream, nbytes):
         return self._c.spx_consumed(self._tunnel, stream, ctypes.c_size_t(nbytes))
 
-    def idle_timeout(self, stream, timeout_ms):
-        return self._c.spx_idle_timeout(self._tunnel, stream, ctypes.c_uint32(timeout_ms))
-
     def ping(self):
         return self._c.spx_ping(self._tunnel)
 
@@ -315,10 +312,6 @@ class PythonDevice:
 
     def consumed(self, stream, nbytes):
         self._core.flow.consumed(stream, nbytes, now=0.0)
-        return 0
-
-    def idle_timeout(self, stream, timeout_ms):
-        self._core.emit(stream, "_pls_timeout", timeout_ms)
         return 0
 
     def ping(self):

@@ -1,12 +1,8 @@
-"""Programs with TLS: run on plain Node and on a device, against the same servers.
+"""Programs with TLS, which print the same on plain Node and on a device; and their certificates.
 
-What they print must be the same. `servers.js` are the servers, `at.js` is shared by the programs.
+`servers.js` are their servers, `at.js` is shared by the programs.
 """
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import trustme
@@ -20,10 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from cryptography.x509 import load_pem_x509_certificate
 
-from support.node import node
+from support.javascript.plain_and_device import Servers
 
-HERE = Path(__file__).parent
-PATIENCE_S = 60
+TLS_PROGRAMS = Path(__file__).parent
 P256 = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
 SECRET = BestAvailableEncryption(b"secret")  # the passphrase of the encrypted files
 
@@ -59,40 +54,9 @@ def _write(folder, name, issued):
     (folder / f"{name}.key").write_bytes(issued.private_key_pem.bytes())
 
 
-class Servers:
-    """The servers in a Node process, until `close`."""
+class TlsServers(Servers):
+    """The servers of the programs, with the certificates in a folder, until `close`."""
 
     def __init__(self, folder):
-        self._process = subprocess.Popen(
-            [node(), HERE / "servers.js", folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.environ = {"FOLDER": str(folder), "PORTS": self._process.stdout.readline()}
-        self.ports = json.loads(self.environ["PORTS"])
-
-    def close(self):
-        self._process.communicate(timeout=PATIENCE_S)
-
-
-def on_node(program, environ):
-    """Run a program on plain Node; return what it printed, and its errors."""
-    return _run([node(), HERE / program], environ)
-
-
-def on_device(program, environ):
-    """Run a program on a device; return what it printed, and its errors."""
-    return _run([sys.executable, "-m", "tessel", "run", HERE / program], environ)
-
-
-def _run(command, environ):
-    done = subprocess.run(
-        command,
-        env=os.environ | environ,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    return done.stdout, done.stderr
+        super().__init__(TLS_PROGRAMS, folder)
+        self.environ["FOLDER"] = str(folder)

@@ -4,24 +4,12 @@ import struct
 
 import pytest
 
-from support.fake_board import powered_board
 from support.javascript.played_child import PlayedChild
 from tessel.javascript import channel as module
 from tessel.javascript.flow import CREDIT_STEP_BYTES, WINDOW_BYTES
 from tessel.javascript.frames import encode_message
 
 TARGET = {"host": "192.0.2.7", "port": 80, "family": 0, "proxy": True}
-
-
-@pytest.fixture
-def board():
-    with powered_board() as on:
-        yield on
-
-
-@pytest.fixture
-def child(board):
-    return PlayedChild(board.runtime)
 
 
 @pytest.fixture

@@ -7,25 +7,13 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import MessageLengthError
 from zope.interface import implementer
 
-from support.fake_board import Binding, powered_board
-from support.javascript.played_child import PlayedChild
+from support.fake_board import Binding
 from tessel.errors import NodeError
 from tessel.javascript.datagrams import DATAGRAM_BYTES, MAX_UNREAD_BYTES
 from tessel.radio.interface import IDatagramOptions, ILosablePort, RadioTimedOutError
 
 PEER = ("192.0.2.9", 9000)
 TO_PEER = {"host": PEER[0], "port": PEER[1]}
-
-
-@pytest.fixture
-def board():
-    with powered_board() as on:
-        yield on
-
-
-@pytest.fixture
-def child(board):
-    return PlayedChild(board.runtime)
 
 
 @pytest.fixture

@@ -3,20 +3,7 @@
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
-from support.fake_board import powered_board
-from support.javascript.played_child import PlayedChild
 from tessel.errors import NodeError
-
-
-@pytest.fixture
-def board():
-    with powered_board() as on:
-        yield on
-
-
-@pytest.fixture
-def child(board):
-    return PlayedChild(board.runtime)
 
 
 def test_a_name_is_answered_with_its_addresses(board, child):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from support.javascript.sockets import Servers, on_device, on_node
+from support.javascript.plain_and_device import Servers, on_device, on_node
+from support.javascript.sockets import SOCKET_PROGRAMS
 
 PROGRAMS = (
     "destroyed.js",
@@ -21,15 +22,15 @@ PROGRAMS = (
 
 @pytest.fixture(scope="module")
 def servers():
-    running = Servers()
+    running = Servers(SOCKET_PROGRAMS)
     yield running
     running.close()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_prints_the_same_on_the_device(program, servers):
-    printed, complaints = on_device(program, {**servers.environ, "RADIO": "host"})
-    expected, _ = on_node(program, servers.environ)
+    printed, complaints = on_device(SOCKET_PROGRAMS / program, {**servers.environ, "RADIO": "host"})
+    expected, _ = on_node(SOCKET_PROGRAMS / program, servers.environ)
 
     assert printed == expected, complaints
     assert complaints == ""

@@ -29,11 +29,6 @@ def board(radio):
 
 
 @pytest.fixture
-def child(board):
-    return PlayedChild(board.runtime)
-
-
-@pytest.fixture
 def begun(board, child, radio):
     """A program whose radio is on, and in no network."""
     child.call(1, "wifi")

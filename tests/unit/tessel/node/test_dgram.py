@@ -6,17 +6,11 @@ from twisted.internet.error import MessageLengthError
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides
 
-from support.fake_board import powered_board, record
+from support.fake_board import record
 from tessel import dgram
 from tessel.errors import NodeError
 from tessel.network.interface import IHostIgnored
 from tessel.node._dgram import outbox
-
-
-@pytest.fixture
-def board():
-    with powered_board() as on:
-        yield on
 
 
 def bound(board, *args):

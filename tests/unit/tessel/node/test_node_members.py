@@ -7,19 +7,13 @@ from twisted.internet.defer import Deferred
 from zope.interface import alsoProvides, directlyProvides
 
 import tessel
-from support.fake_board import powered_board, record
+from support.fake_board import record
 from tessel import dgram
 from tessel.errors import NodeError
 from tessel.node import events, net, timers, tls
 from tessel.node.stream import PassThrough, Readable, Transform, Writable, finished, pipeline
 from tessel.radio.host import HostRadio
 from tessel.radio.interface import AddressInUseError, IDatagramOptions, ILosablePort
-
-
-@pytest.fixture
-def board():
-    with powered_board() as on:
-        yield on
 
 
 @pytest.mark.parametrize("module", [getattr(tessel, name) for name in tessel.__all__])

@@ -3,7 +3,7 @@
 import pytest
 from twisted.internet.defer import Deferred
 
-from support.fake_board import powered_board, record
+from support.fake_board import record
 from tessel.errors import NodeError
 from tessel.node.stream import Duplex, Readable, Writable
 
@@ -26,12 +26,6 @@ class Sink(Writable):
 class Source(Readable):
     def _read(self):
         pass
-
-
-@pytest.fixture
-def board():
-    with powered_board() as on:
-        yield on
 
 
 @pytest.fixture

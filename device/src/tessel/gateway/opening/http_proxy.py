@@ -95,11 +95,6 @@ class HttpProxy:
         """True after CONNECT."""
         return self._state is State.CONNECTING
 
-    @property
-    def is_forwarding(self) -> bool:
-        """True if a request is passed on, so that the target writes the response."""
-        return self._state in (State.BODY, State.COMPLETE)
-
     def receive(self, data: bytes) -> Sequence[Event]:
         """Return what is to be done after bytes of the client; see Dialect."""
         if self._state is State.CONNECTING:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from support.javascript.on_device import run_on_device
-from support.javascript.tls import Servers, on_device, on_node, write_certificates
+from support.javascript.plain_and_device import on_device, on_node
+from support.javascript.tls import TLS_PROGRAMS, TlsServers, write_certificates
 
 PROGRAMS = (
     "contexts.js",
@@ -32,15 +33,15 @@ def without_pids(text):
 def servers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("certificates")
     write_certificates(folder)
-    running = Servers(folder)
+    running = TlsServers(folder)
     yield running
     running.close()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_with_tls_prints_the_same_on_the_device(program, servers):
-    printed, complaints = on_device(program, {**servers.environ, "RADIO": "host"})
-    expected, warnings = on_node(program, servers.environ)
+    printed, complaints = on_device(TLS_PROGRAMS / program, {**servers.environ, "RADIO": "host"})
+    expected, warnings = on_node(TLS_PROGRAMS / program, servers.environ)
 
     assert printed == expected, complaints
     assert without_pids(complaints) == without_pids(warnings)
@@ -61,8 +62,8 @@ def test_nodes_variables_for_certificates_have_an_effect(program, variables, ser
     given = servers.environ | variables
     if "NODE_EXTRA_CA_CERTS" in given:
         given["NODE_EXTRA_CA_CERTS"] = f"{given['FOLDER']}/{given['NODE_EXTRA_CA_CERTS']}"
-    printed, complaints = on_device(program, {**given, "RADIO": "host"})
-    expected, warnings = on_node(program, given)
+    printed, complaints = on_device(TLS_PROGRAMS / program, {**given, "RADIO": "host"})
+    expected, warnings = on_node(TLS_PROGRAMS / program, given)
 
     assert printed == expected, complaints
     assert bool(complaints) == bool(warnings)
