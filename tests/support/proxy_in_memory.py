@@ -19,6 +19,7 @@ from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import Penalties
 from tessel_proxy.records.accounting import TunnelRecord
 from tessel_proxy.startup.config import Config
+from tessel_proxy.targets.layered import LayeredTarget
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.opening import Opener
 from tessel_proxy.targets.trust import TargetTrust
@@ -78,6 +79,12 @@ class TargetTransport(StringTransport):
     def carry(self, protocol):
         self.protocol = protocol
         protocol.makeConnection(self)
+
+    def relay_for(self, owner, clock, sockets):
+        target = LayeredTarget(owner, clock, sockets)
+        self.carry(target)
+        target.pace()
+        return target
 
     # actions of the target
 
@@ -153,17 +160,22 @@ class Dial:
 
     def stands(self):
         transport = TargetTransport(self._clock)
-        self._caller.connected(self.address, transport)
+        self._report().connected(self.address, transport)
         return transport
+
+    def _report(self):
+        """Return the caller, which is dropped as by a real attempt."""
+        caller, self._caller = self._caller, None
+        return caller
 
     def protocol(self):
         """Establish the connection; return the protocol that the caller attaches."""
         carried = Carried()
-        self._caller.connected(self.address, carried)
+        self._report().connected(self.address, carried)
         return carried.protocol
 
     def fails(self, reason):
-        self._caller.failed(self.address, Failure(reason))
+        self._report().failed(self.address, Failure(reason))
 
     def stop(self):
         self.stopped = True

@@ -21,7 +21,6 @@ from tessel_proxy.auth import Account, Refused
 from tessel_proxy.records.accounting import NoWitness, TunnelRecord
 from tessel_proxy.records.peers import source_of
 from tessel_proxy.targets import node_errors
-from tessel_proxy.targets.target import Target
 from tessel_proxy.tunnel.session import Session
 
 ALL_DEADLINES_S = 1000.0
@@ -136,11 +135,11 @@ class FakeOpener:
 
     def _open(self, asker, *, resets):
         self.opened += 1
-        target = Target(asker, self.clock, self.sockets)
         if self.some_are_deaf and self.random.random() < DEAF_SHARE:
-            DeafTransport(self.clock).carry(target)
+            transport = DeafTransport(self.clock)
         else:
-            EchoTransport(self.clock, resets=resets).carry(target)
+            transport = EchoTransport(self.clock, resets=resets)
+        target = transport.relay_for(asker, self.clock, self.sockets)
         asker.target_connected("192.0.2.1")
         return target
 

@@ -43,21 +43,21 @@ class OwnAddresses:
     """Knows the addresses of this machine, and the ports that the proxy listens on."""
 
     is_local: Callable[[Address], bool] = is_local
-    _listening: set[tuple[Address, int]] = field(default_factory=set)
+    _listening: dict[int, list[Address]] = field(default_factory=dict)  # hosts by their port
 
     def add_listener(self, host: str, port: int) -> None:
         """Register a listener of the proxy.
 
         `host`: its IP address; 0.0.0.0 or :: for all addresses.
         """
-        self._listening.add((ip_address(host), port))
+        self._listening.setdefault(port, []).append(ip_address(host))
 
     def listens_at(self, address: Address, port: int) -> bool:
         """Return whether the proxy itself listens at this address and port.
 
         An IPv4 address that `address` contains counts, too.
         """
-        at_port = [host for host, its_port in self._listening if its_port == port]
+        at_port = self._listening.get(port)
         if not at_port:
             return False
         forms = (address, *carried(address))

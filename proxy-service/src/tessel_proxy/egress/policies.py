@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from tessel_proxy.egress.policy import Policy, RuleSet
+from tessel_proxy.egress import hosts
+from tessel_proxy.egress.policy import Policy, RequestedTarget, RuleSet, Standing
 from tessel_proxy.egress.policy_file import DEFAULT, PolicyFile, PolicyFileError, parse
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.egress.settings import EgressSettings
@@ -15,7 +18,26 @@ from tessel_service_kit.settings import ConfigError
 
 MAX_FILE_BYTES = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
 
+MAX_KNOWN = 1024
+"""Targets that are remembered with what the rules say about them: some 500 KiB. Programs connect to
+the same few again and again."""
+
 _NOTHING = PolicyFile(RuleSet(f"[{DEFAULT}]"), {})
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTarget:
+    """A target as a device names it, and what its account's rules say about it.
+
+    `refusal_of_name` is the rule that refuses it by its name alone, or None. `standing` is that of
+    its address, None if the target is a name; `address` is the address as text, "" for a name.
+    """
+
+    policy: Policy
+    wanted: RequestedTarget
+    refusal_of_name: str | None
+    standing: Standing | None
+    address: str
 
 
 class Policies:
@@ -53,6 +75,7 @@ class Policies:
         # made once for all connections
         self._default = self._with(self._file.default)
         self._own = {name: self._with(rules) for name, rules in self._file.accounts.items()}
+        self._known: dict[tuple[str, str, int], KnownTarget] = {}
 
     def _with(self, rules: RuleSet) -> Policy:
         return Policy((self._everybodys, rules))
@@ -60,6 +83,27 @@ class Policies:
     def of(self, account: str) -> Policy:
         """Return the policy for a connection that this account opens now."""
         return self._own.get(account, self._default)
+
+    def known(self, account: str, host: str, port: int) -> KnownTarget:
+        """Return what the rules in force say about a host and port that `account` asks for.
+
+        Raises ValueError if the host is neither an address nor a valid DNS name.
+        """
+        key = (account if account in self._own else "", host, port)
+        return self._known.get(key) or self._learn(key)
+
+    def _learn(self, key: tuple[str, str, int]) -> KnownTarget:
+        account, host, port = key
+        policy = self.of(account)
+        wanted = RequestedTarget(hosts.canonical(host), port)
+        standing, address = None, ""
+        if isinstance(wanted.host, IPv4Address | IPv6Address):
+            standing, address = policy.standing(wanted, wanted.host), str(wanted.host)
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        known = KnownTarget(policy, wanted, policy.refusal_of_name(wanted), standing, address)
+        self._known[key] = known
+        return known
 
     def hints(self) -> list[str]:
         """Return warnings about settings that an operator may not have intended.

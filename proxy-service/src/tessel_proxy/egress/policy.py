@@ -65,6 +65,32 @@ class RequestedTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rules alone say about an address and a port, before this machine is considered.
+
+    `rule` is the rule or kind that refuses it, None if none does. `is_final`: this machine does not
+    matter. `is_lifted`: an `allow` rule without ports allows the address, but no own listener.
+    """
+
+    rule: str | None
+    is_final: bool = False
+    is_lifted: bool = False
+
+    def refusal(self, address: Address, port: int, own: OwnMachine) -> str | None:
+        """Return the rule that refuses a connection to `address` and `port`, or None.
+
+        `own` knows the addresses and listeners of this machine now.
+        """
+        if self.is_final:
+            return self.rule
+        if own.listens_at(address, port):
+            return OWN_LISTENER
+        if self.is_lifted or self.rule is not None:
+            return self.rule
+        return OWN_ADDRESS if own.has(address) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The egress rules that apply to one account.
 
@@ -102,7 +128,19 @@ class Policy:
 
         `address` is one of the target's addresses; `own` knows those of this machine.
         """
-        return self._denied(wanted, address) or self._inside(wanted, address, own)
+        return self.standing(wanted, address).refusal(address, wanted.port, own)
+
+    def standing(self, wanted: RequestedTarget, address: Address) -> Standing:
+        """Return what the rules alone say about `address`; it changes only with the rules."""
+        if denied := self._denied(wanted, address):
+            return Standing(denied, is_final=True)
+        if self.mode is EgressMode.OPEN:
+            return Standing(None, is_final=True)
+        if lifting := self._lifting(wanted, address):
+            names_port = any(rule.ports for rule in lifting)
+            return Standing(None, is_final=names_port, is_lifted=True)
+        kind = classify(address)
+        return Standing(None if kind is AddressKind.ALLOWED else str(kind.value))
 
     def _denied(self, wanted: RequestedTarget, address: Address) -> str | None:
         for each in self.sets:
@@ -113,19 +151,6 @@ class Policy:
             if each.only and not any(_covers(rule, wanted, address) for rule in each.only):
                 return f"{each.name} only"
         return None
-
-    def _inside(self, wanted: RequestedTarget, address: Address, own: OwnMachine) -> str | None:
-        if self.mode is EgressMode.OPEN:
-            return None
-        lifting = self._lifting(wanted, address)
-        if own.listens_at(address, wanted.port):
-            return None if any(rule.ports for rule in lifting) else OWN_LISTENER
-        if lifting:
-            return None
-        verdict = classify(address)
-        if verdict is not AddressKind.ALLOWED:
-            return str(verdict.value)
-        return OWN_ADDRESS if own.has(address) else None
 
     def _lifting(self, wanted: RequestedTarget, address: Address) -> list[Rule]:
         allowed = [rule for each in self.sets for rule in each.allow]

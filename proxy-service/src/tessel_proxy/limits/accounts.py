@@ -28,11 +28,14 @@ SWEEP_AT: Final = 1024
 
 
 class Lingering(Interface):
-    """A connection to a target that is still open after its substream has ended.
+    """A connection to a target that may be open after its substream has ended.
 
-    `unsent_bytes` are the bytes that the target has yet to accept; `when_gone` registers a function
-    to call when the connection is closed; `abort` resets the connection.
+    `is_open` is True until it is closed. `unsent_bytes` are the bytes that the target has yet to
+    accept; `when_gone` registers a function to call when the connection is closed; `abort` resets
+    the connection.
     """
+
+    is_open: bool
 
     @property
     def unsent_bytes(self) -> int: ...
@@ -88,19 +91,17 @@ class AccountUsage:
     def close_substream(self, target: Lingering | None) -> None:
         """Called when a substream has ended: stops counting it when `target` is closed, too.
 
-        `target` None: there is no connection, so the count is reduced at once.
+        If there is no connection any more, the count is reduced at once.
         """
-        if target is None:
-            self._count_no_more()
+        if target is not None and target.is_open:
+            self._lingering.add(target)
+            target.when_gone(partial(self._gone, target))
             return
-        self._lingering.add(target)
-        target.when_gone(partial(self._gone, target))
+        self.substreams -= 1
+        self._limits.substreams -= 1
 
     def _gone(self, target: Lingering) -> None:
         self._lingering.discard(target)
-        self._count_no_more()
-
-    def _count_no_more(self) -> None:
         self.substreams -= 1
         self._limits.substreams -= 1
 

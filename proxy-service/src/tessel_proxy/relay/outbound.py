@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never, cast
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -20,7 +20,6 @@ from streamplex.conversation import BadRequestError, ConnectRequest
 from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
 from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
-from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.relay.backpressure import Why
@@ -84,7 +83,7 @@ class Outbound(TargetSide):
             opened = context.opener.open(
                 request, self._kind, context.account, context.tunnel, self, trace=trace
             )
-            if isinstance(opened, Target):
+            if not isinstance(opened, Deferred):
                 self._connected(opened)
                 return
         except Exception:  # noqa: BLE001 -- as an errback gets any
@@ -147,7 +146,7 @@ class Outbound(TargetSide):
                 (self._early or self._begin_to_keep()).ended = True
             case RelayState.RELAYING:
                 self._move(RelayInput.DEVICE_END)
-                self._socket.end()
+                self._socket.half_close()
             case RelayState.TARGET_ENDED:
                 self._finish(Outcome.ENDED)
             case RelayState.DEVICE_ENDED | RelayState.CLOSED:
@@ -183,20 +182,20 @@ class Outbound(TargetSide):
             self._abort_socket()
         self._clean_up(outcome_of(reason.value))
 
-    # --- on the way to the target
+    # --- on the way to the target; OpeningOwner explains the methods
 
     def target_looked_up(self) -> None:
         """Called when the target's name is resolved: reports it to the device."""
         self._substream.emit(conversation.LOOKED_UP)
 
-    def target_connected(self, address: Address) -> None:
+    def target_connected(self, address: str) -> None:
         """Called when the TCP connection to the target is open: reports it to the device.
 
         The address is recorded for the log.
         """
         if self._is_timed:
             self.touch()
-        self._record.address = str(address)
+        self._record.address = address
         self._substream.emit(conversation.CONNECTED)
 
     def target_secured(self) -> None:
@@ -208,12 +207,9 @@ class Outbound(TargetSide):
         self._opening = None
         self._substream.takes_sequences = True
         self._move(RelayInput.CONNECTED)
-        # Write before a producer is registered: TLS would keep a producer paused that pauses now
-        # and resumes below.
         early, self._early = self._early, None
         if early is not None and (data := early.hand_over()):
             self._write((data,))
-        target.pace(self._device_pauses)
         if self._traffic is not None:
             self._traffic.start_target()
         if early is not None and early.ended:

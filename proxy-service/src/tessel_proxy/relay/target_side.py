@@ -17,7 +17,7 @@ from streamplex.messages import BytesLike
 from streamplex.tx import Substream
 from tessel_proxy.records.accounting import ReplacedError, SubstreamRecord
 from tessel_proxy.records.ends import Outcome
-from tessel_proxy.relay.backpressure import FromDevice, FromTarget
+from tessel_proxy.relay.backpressure import FromDevice, FromTarget, Why
 from tessel_proxy.relay.early_data import EarlyData
 from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
 from tessel_proxy.relay.traffic import Traffic
@@ -134,7 +134,6 @@ class TargetSide(Protocol):
 
     def _finish_after_held_data(self) -> None:
         """End both directions: an original device knows no half-closed sockets."""
-        self._socket.unpace()
         if self._from_device is not None:
             self._from_device.end()  # writes the data held for the target
         if self._state is not RelayState.CLOSED:
@@ -154,6 +153,16 @@ class TargetSide(Protocol):
         else:
             self._fail(message, outcome)
 
+    def target_is_full(self) -> None:
+        """Called when written bytes wait for the target: pauses the device."""
+        self._device_pauses.add(Why.FULL)
+
+    def target_has_room(self) -> None:
+        """Called when all written bytes are sent, which is activity: reads from the device."""
+        self.touch()
+        if self._from_device is not None:
+            self._from_device.remove(Why.FULL)
+
     @property
     def _socket(self) -> Target:
         return self._target  # type: ignore[return-value]  # `cast` would be a call for each write
@@ -163,7 +172,7 @@ class TargetSide(Protocol):
         self._record.bytes_from_device += nbytes
         self._context.reading.came(nbytes, self._last_bytes)
         self._last_bytes = nbytes
-        self._socket.write(pieces)
+        self._socket.write_pieces(pieces)
 
     def touch(self) -> None:
         """Restart the idle timeouts, because data moved."""

@@ -12,29 +12,29 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol as Interface
 from typing import TypeVar, cast
 
-from OpenSSL import SSL
-from twisted.internet import error
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime
-from zope.interface import implementer
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
 from streamplex.conversation import ConnectRequest, SubstreamKind
-from streamplex.tx.endings import openssl_reasons
-from tessel_proxy.egress import hosts, policy
+from tessel_proxy.egress import policy
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.egress.policies import Policies
-from tessel_proxy.egress.policy import OwnMachine, RequestedTarget
+from tessel_proxy.egress.policies import KnownTarget, Policies
+from tessel_proxy.egress.policy import OwnMachine, Standing
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.records import log_lines
 from tessel_proxy.records.durations import Durations, Histogram
 from tessel_proxy.records.traces import Step, StepTrace
 from tessel_proxy.targets import node_errors
-from tessel_proxy.targets.connecting import Connect
-from tessel_proxy.targets.dial import dial, dial_one, in_turn
+from tessel_proxy.targets.connecting import Connect, NewConnection
+from tessel_proxy.targets.dial import dial, in_turn
+from tessel_proxy.targets.layered import SecureTarget
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.node_errors import TargetError
-from tessel_proxy.targets.target import SecureFactory, SecureTarget, Target, TargetOwner
+from tessel_proxy.targets.securing import begin_tls, end_of_handshake
+from tessel_proxy.targets.target import Target, TargetOwner
 from tessel_proxy.targets.trust import TargetTrust, TargetVerification
+from tessel_service_kit.happy_eyeballs import Attempt
 
 T = TypeVar("T")
 
@@ -48,11 +48,11 @@ class OpeningOwner(TargetOwner, Interface):
     """The caller that wants a connection and will own it.
 
     `target_looked_up` is called when the look-up has ended, also if it failed; `target_connected`
-    when TCP is connected to `address`; `target_secured` after the TLS handshake.
+    when TCP is connected to `address`, a text; `target_secured` after the TLS handshake.
     """
 
     def target_looked_up(self) -> None: ...
-    def target_connected(self, address: Address) -> None: ...
+    def target_connected(self, address: str) -> None: ...
     def target_secured(self) -> None: ...
 
 
@@ -91,7 +91,26 @@ class Opener:
         step, and will own the target. `trace`, if there is one, records the steps. Raises
         TargetError, or the Deferred fails with it.
         """
-        run = _Opening(self, request, account, tunnel, asker, trace=trace).run(kind)
+        try:
+            known = self.policies.known(account, request.host, request.port)
+        except ValueError:
+            asker.target_looked_up()
+            raise node_errors.not_found(request.host) from None
+        opening = _Opening(
+            self,
+            known,
+            request=request,
+            kind=kind,
+            account=account,
+            tunnel=tunnel,
+            asker=asker,
+            trace=trace,
+        )
+        if known.refusal_of_name is not None:
+            opening.refused_by(known.refusal_of_name)
+        if known.standing is not None and kind is SubstreamKind.NET:  # it needs one step only
+            return opening.to_address()
+        run = opening.run()
         try:
             run.send(None)
         except StopIteration as ended:  # it did not have to wait: it needs no Deferred
@@ -100,52 +119,63 @@ class Opener:
 
 
 class _Opening:
-    """One connection that is being opened."""
+    """One connection that is being opened, and the listener of its attempt if there is only one."""
 
     def __init__(
         self,
         opener: Opener,
+        known: KnownTarget,
+        *,
         request: ConnectRequest,
+        kind: SubstreamKind,
         account: str,
         tunnel: int,
         asker: OpeningOwner,
-        *,
         trace: StepTrace | None,
     ) -> None:
         self._opener = opener
-        self._trace = trace
+        self._known = known
         self._request = request
+        self._kind = kind
         self._account = account
         self._tunnel = tunnel
         self._asker = asker
-        self._policy = opener.policies.of(account)
+        self._trace = trace
         self._reported = False
         self._began = opener.clock.seconds()  # the step that is under way
         self._deadline = self._began + opener.timeout_s
+        self._verification: TargetVerification | None = None  # of TLS
+        self._address: Address | None = None  # of the target, once it is connected
+        # of the only attempt
+        self._target: Target | None = None
+        self._fault: TargetError | None = None
+        self._later: Deferred[Target] | None = None
+        self._timeout: IDelayedCall | None = None
 
-    async def run(self, kind: SubstreamKind) -> Target:
-        host = self._host()
-        wanted = RequestedTarget(host, self._request.port)
-        self._judge(self._policy.refusal_of_name(wanted))
-        addresses = await self._addresses(host)
+    def to_address(self) -> Target | Deferred[Target]:
+        """Connect to the address that the device asks for, if it may."""
+        address = cast("Address", self._known.wanted.host)
+        standing = cast("Standing", self._known.standing)
+        rule = standing.refusal(address, self._request.port, self._opener.own)
+        if rule is not None:
+            self.refused_by(rule, address)
+        return self._dial_one(address)
+
+    async def run(self) -> Target:
+        """Look up the name, if it is one; check the addresses, connect, and secure with TLS."""
+        addresses = await self._addresses(self._known.wanted.host)
         if len(addresses) > MAX_ANSWERS:
             raise node_errors.denied(
                 self._request.host, self._request.port, "", policy.TOO_MANY_ADDRESSES
             )
         for address in addresses:  # one refused address refuses the name: ordinary names have none
-            self._judge(self._policy.refusal(wanted, address, self._opener.own), address)
-        match kind:
-            case SubstreamKind.NET:
-                return await self._dialled(addresses)
-            case SubstreamKind.TLS:
-                return await self._secured(addresses, TargetVerification(self._opener.trust, host))
-
-    def _host(self) -> Address | str:
-        try:
-            return hosts.canonical(self._request.host)
-        except ValueError:
-            self._asker.target_looked_up()
-            raise node_errors.not_found(self._request.host) from None
+            rule = self._known.policy.refusal(self._known.wanted, address, self._opener.own)
+            if rule is not None:
+                self.refused_by(rule, address)
+        target = await self._dialled(addresses)
+        if self._verification is not None:
+            await self._secured(cast("SecureTarget", target), self._verification)
+        return target
 
     async def _addresses(self, host: Address | str) -> Sequence[Address]:
         if isinstance(host, IPv4Address | IPv6Address):
@@ -168,62 +198,99 @@ class _Opening:
             raise node_errors.not_found(self._request.host)
         return addresses
 
-    def _judge(self, rule: str | None, address: Address | str = "") -> None:
-        if rule is None:
-            return
+    def refused_by(self, rule: str, address: Address | str = "") -> None:
+        """Raise TargetError, or report once, that a rule refuses the target or its address."""
         host, port = self._request.host, self._request.port
-        if self._policy.mode is not EgressMode.REPORT:
+        if self._known.policy.mode is not EgressMode.REPORT:
             raise node_errors.denied(host, port, address, rule)
         if not self._reported:  # once for each connection, as a refusal would be
             self._reported = True
             target = f"{host}:{port}"
             log_lines.would_be_refused(self._tunnel, self._account, target, str(address), rule)
 
-    async def _dial(
-        self, addresses: Sequence[Address], protocol: Callable[[], IProtocol]
-    ) -> Address:
-        opener, port = self._opener, self._request.port
-        try:
-            if len(addresses) == 1:
-                dialled = dial_one(opener.connect, addresses[0], port, protocol)
-            else:
-                dialled = dial(opener.connect, opener.clock, in_turn(addresses), port, protocol)
-            if isinstance(dialled, IPv4Address | IPv6Address):
-                address = dialled
-            else:
-                address = await self._in_time(
-                    dialled, lambda: node_errors.connect_timed_out(addresses[0], port)
-                )
-        finally:
-            self._step_ended(Step.DIAL, opener.durations.dial)
-        self._asker.target_connected(address)
-        return address
+    # --- TCP
 
     async def _dialled(self, addresses: Sequence[Address]) -> Target:
-        opener = self._opener
-        target = Target(self._asker, opener.clock, opener.sockets)
-        await self._dial(addresses, lambda: target)
+        opener, port = self._opener, self._request.port
+        if len(addresses) == 1:
+            dialled = self._dial_one(addresses[0])
+            return await dialled if isinstance(dialled, Deferred) else dialled
+        try:
+            return await self._in_time(
+                dial(opener.connect, opener.clock, in_turn(addresses), port, self._take),
+                lambda: node_errors.connect_timed_out(addresses[0], port),
+            )
+        except Exception:
+            self._step_ended(Step.DIAL, opener.durations.dial)
+            raise
+
+    def _dial_one(self, address: Address) -> Target | Deferred[Target]:
+        attempt = self._opener.connect(address, self._request.port, self)
+        if self._target is not None:
+            return self._target
+        if self._fault is not None:
+            raise self._fault
+        clock = self._opener.clock
+        left_s = max(0.0, self._deadline - clock.seconds())
+        self._timeout = clock.callLater(left_s, self._too_late, address, attempt)
+        self._later = Deferred(lambda _: self._stop(attempt))
+        return self._later
+
+    def connected(self, address: Address, connection: NewConnection) -> None:
+        """Called when the only attempt has connected."""
+        self._target = self._take(address, connection)
+        if (later := self._end_wait()) is not None:
+            later.callback(self._target)
+
+    def failed(self, address: Address, why: Failure) -> None:
+        """Called when the only attempt has failed."""
+        self._fail(node_errors.not_connected(address, self._request.port, why))
+
+    def _too_late(self, address: Address, attempt: Attempt) -> None:
+        attempt.stop()
+        self._fail(node_errors.connect_timed_out(address, self._request.port))
+
+    def _fail(self, fault: TargetError) -> None:
+        self._fault = fault
+        self._step_ended(Step.DIAL, self._opener.durations.dial)
+        if (later := self._end_wait()) is not None:
+            later.errback(fault)
+
+    def _stop(self, attempt: Attempt) -> None:
+        attempt.stop()
+        self._end_wait()
+        self._step_ended(Step.DIAL, self._opener.durations.dial)
+
+    def _end_wait(self) -> Deferred[Target] | None:
+        if self._timeout is not None and self._timeout.active():
+            self._timeout.cancel()
+        later, self._later = self._later, None  # else a reference cycle would keep the substream
+        return later
+
+    def _take(self, address: Address, connection: NewConnection) -> Target:
+        opener, asker = self._opener, self._asker
+        self._step_ended(Step.DIAL, opener.durations.dial)
+        self._address = address
+        target: Target
+        if self._kind is SubstreamKind.NET:
+            target = connection.relay_for(asker, opener.clock, opener.sockets)
+        else:
+            target = SecureTarget(asker, opener.clock, opener.sockets)
+            self._verification = TargetVerification(opener.trust, self._known.wanted.host)
+            begin_tls(connection, target, self._verification, opener.clock)
+        asker.target_connected(self._known.address or str(address))
         return target
 
-    async def _secured(
-        self, addresses: Sequence[Address], verification: TargetVerification
-    ) -> Target:
-        opener = self._opener
-        target = SecureTarget(self._asker, opener.clock, opener.sockets)
-        below = SecureFactory(verification, True, _Built(target), opener.clock)
-        address = await self._dial(addresses, lambda: below.buildProtocol(None))
-        port = self._request.port
+    async def _secured(self, target: SecureTarget, verification: TargetVerification) -> None:
+        address, port = cast("Address", self._address), self._request.port
+        in_time = self._in_time(target.secured, lambda: node_errors.tls_timed_out(address, port))
         try:
-            await self._in_time(target.secured, lambda: node_errors.tls_timed_out(address, port))
-        except SSL.Error as why:
-            failed = node_errors.tls_failed(address, port, openssl_reasons(why) or "TLS failed")
-            raise verification.fault or failed from why
-        except (error.ConnectionLost, error.ConnectionDone):
-            raise node_errors.tls_cut() from None
+            await end_of_handshake(in_time, verification, address, port)
         finally:
-            self._step_ended(Step.TLS, opener.durations.target_tls)
+            self._step_ended(Step.TLS, self._opener.durations.target_tls)
         self._asker.target_secured()
-        return target
+
+    # --- each step
 
     def _step_ended(self, step: Step, took: Histogram) -> None:
         now = self._opener.clock.seconds()
@@ -240,22 +307,3 @@ class _Opening:
             return await step
         left_s = max(0.0, self._deadline - self._opener.clock.seconds())
         return await step.addTimeout(left_s, self._opener.clock, expired)
-
-
-@implementer(IProtocolFactory)
-class _Built:
-    """A factory for one protocol that exists already. It lives as long, so it is small."""
-
-    __slots__ = ("_target",)
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-
-    def buildProtocol(self, addr: IAddress) -> Target:  # noqa: ARG002 -- the interface's
-        return self._target
-
-    def doStart(self) -> None:
-        """Do nothing; part of the interface of Twisted factories."""
-
-    def doStop(self) -> None:
-        """Do nothing; part of the interface of Twisted factories."""

@@ -31,7 +31,7 @@ UNSENT_BYTES = 64 * 1024
 and without this limit the kernel queues megabytes."""
 
 
-_TELLS_NOTHING = (EAGAIN, ENOBUFS, EPIPE)
+TELLS_NOTHING = (EAGAIN, ENOBUFS, EPIPE)
 """Errors of a write after which a read still finds the cause: no room, or a known end."""
 
 
@@ -119,10 +119,10 @@ def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> 
     try:
         sent = transport.socket.sendmsg(pieces)
     except OSError as why:
-        if why.errno not in _TELLS_NOTHING:
+        if why.errno not in TELLS_NOTHING:
             _read_no_end(transport)
     if sent < sum(map(len, pieces)):
-        transport.write(b"".join(_behind(sent, pieces)))
+        transport.write(b"".join(behind(sent, pieces)))
         _pause_producer(transport)
 
 
@@ -141,7 +141,8 @@ def _read_no_end(transport: Connection) -> None:
     transport.doRead = read_until_lost  # type: ignore[method-assign]
 
 
-def _behind(sent: int, pieces: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def behind(sent: int, pieces: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield what is left of `pieces` when their first `sent` bytes are sent."""
     for piece in pieces:
         yield piece[sent:]
         sent = max(sent - len(piece), 0)

@@ -9,7 +9,7 @@ from streamplex.messages import data_header
 from streamplex.tx.flow import MAX_STALL_S
 from streamplex.tx.substream import Substream
 from support.proxy_in_memory import PUBLIC, LoggedEvents, Stage
-from tessel_proxy.egress.policy import Policy
+from tessel_proxy.egress.policy import Standing
 from tessel_proxy.relay import outbound
 from tessel_proxy.relay.backpressure import Pauses
 from tessel_proxy.relay.early_data import PAUSE_BYTES, TUNNEL_BYTES
@@ -393,7 +393,7 @@ def test_a_connection_has_a_deadline(stage):
 
 
 def test_a_bug_costs_its_substream_alone_and_is_logged(stage, logged, monkeypatch, logged_failures):
-    monkeypatch.setattr(Policy, "refusal", lambda *_: 1 / 0)
+    monkeypatch.setattr(Standing, "refusal", lambda *_: 1 / 0)
     device = stage.connect()
     assert failed_with(device, "connect ECONNABORTED: internal error of the proxy")
     assert closing_line(logged)["outcome"] == "internal_error"

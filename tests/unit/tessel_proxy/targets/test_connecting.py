@@ -12,11 +12,13 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Connection as TwistedConnection
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from tessel_proxy.targets.connecting import TargetConnection, TCPConnector
+from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.node_errors import not_connected
+from tessel_proxy.targets.plain import TargetConnection
 
 FOUR, SIX = ip_address("192.0.2.4"), ip_address("2001:4860::1")
 
@@ -38,12 +40,9 @@ class System:
     def __call__(self, family, kind):
         if self.refusal is not None:
             raise self.refusal
-        assert kind is socket.SOCK_STREAM
+        assert kind == socket.SOCK_STREAM | socket.SOCK_NONBLOCK
         self.family = family
         return self
-
-    def setblocking(self, flag):
-        assert not flag
 
     def fileno(self):
         return 7
@@ -51,6 +50,9 @@ class System:
     def connect_ex(self, sockaddr):
         self.connected_to.append(sockaddr)
         return self.answers.pop(0)
+
+    def setblocking(self, flag):
+        """Called by Twisted's own connections only."""
 
     def getsockopt(self, level, name):
         assert (level, name) == (socket.SOL_SOCKET, socket.SO_ERROR)
@@ -89,6 +91,7 @@ class Call:
     def connected(self, address, connection):
         self.connection, self.address = connection, address
         connection.carry(self.protocol)
+        self.tcp = self.protocol.transport
 
     def failed(self, address, why):
         self.failure, self.address = why, address
@@ -105,8 +108,7 @@ class Call:
 def test_a_connection_that_the_system_makes_at_once_stands_inside_the_call():
     call = Call(System(errno.EINPROGRESS, 0))
     assert call.address == FOUR
-    assert call.protocol.transport is call.connection
-    assert call.connection in call.reactor.readers
+    assert call.tcp in call.reactor.readers
     assert not call.reactor.writers
     assert call.system.connected_to == [("192.0.2.4", 80)] * 2
     assert not call.reactor.getDelayedCalls()
@@ -122,7 +124,7 @@ def test_one_that_takes_its_time_stands_when_the_poll_says_so():
     assert call.connection is None
     assert (call.attempt.fileno(), call.attempt.logPrefix()) == (7, "connecting")
     call.attempt.doWrite()
-    assert call.connection in call.reactor.readers
+    assert call.tcp in call.reactor.readers
     assert not call.reactor.writers
 
 
@@ -238,9 +240,10 @@ def test_the_same_port_at_both_ends_is_no_connection_with_itself(peer):
     assert Call(system).connection
 
 
-def test_the_system_is_to_probe_a_silent_target():
+def test_the_system_is_to_probe_a_silent_target_and_to_send_small_pieces_at_once():
     options = Call(System(0)).system.options
     assert options == [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
         (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
         (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
@@ -268,10 +271,19 @@ def test_a_scope_that_there_is_not_is_a_failure():
 def test_a_connection_that_ends_is_closed_without_a_shutdown_of_both_directions():
     """Tells if Twisted's name for that should change: it is not public."""
     call = Call(System(0))
-    call.connection.connectionLost(Failure(CONNECTION_DONE))
+    call.tcp.connectionLost(Failure(CONNECTION_DONE))
     assert call.system.closed
     assert not call.system.shut_down
-    assert TargetConnection.__mro__[1]._shouldShutdown is True
+
+
+def test_a_connection_has_the_attributes_that_twisteds_own_has():
+    """Tells if Twisted's should change: its constructors are not called."""
+    own = vars(TargetConnection(System(), MemoryReactorClock()))
+    twisteds = vars(TwistedConnection(System(), Protocol(), MemoryReactorClock()))
+    assert own.keys() - twisteds.keys() == {"connected"}
+    assert twisteds.keys() <= own.keys()
+    assert own["_tempDataBuffer"] == twisteds["_tempDataBuffer"]
+    assert own["_tempDataLen"] == twisteds["_tempDataLen"]
 
 
 # --- this machine's
@@ -299,7 +311,7 @@ class Real:
 
     def connected(self, _address, connection):
         connection.carry(self.protocol)
-        self.outcome.callback(connection)
+        self.outcome.callback(self.protocol.transport)
 
     def failed(self, _address, why):
         self.outcome.errback(why)

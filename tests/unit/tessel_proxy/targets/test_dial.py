@@ -5,7 +5,6 @@ from ipaddress import ip_address
 import pytest
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
-from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 
 from support.proxy_in_memory import Connect
@@ -41,14 +40,14 @@ class Race:
     def __init__(self, *addresses, connect=Connect):
         self.clock = Clock()
         self.connect = connect(self.clock)
-        self.protocols = []
-        self.won = dial(self.connect, self.clock, addresses, 80, self._protocol)
+        self.taken = []
+        self.won = dial(self.connect, self.clock, addresses, 80, self._take)
         self.result = []
         self.won.addBoth(self.result.append)
 
-    def _protocol(self):
-        self.protocols.append(Protocol())
-        return self.protocols[-1]
+    def _take(self, address, connection):
+        self.taken.append(connection)
+        return address
 
     @property
     def dialled(self):
@@ -72,19 +71,17 @@ def test_the_first_that_stands_wins():
     assert not race.clock.getDelayedCalls()
 
 
-def test_the_connection_knows_its_protocol_and_nothing_between():
+def test_the_connection_that_wins_is_taken_over():
     race = Race(SIX)
     transport = race.dial(0).stands()
-    (protocol,) = race.protocols
-    assert transport.protocol is protocol
-    assert protocol.transport is transport
+    assert race.taken == [transport]
 
 
 def test_one_that_stands_at_once_is_the_only_one():
     race = Race(SIX, FOUR, connect=lambda clock: ConnectAtOnce(clock, "stands"))
     assert race.result == [SIX]
     assert race.dialled == [str(SIX)]
-    assert race.connect.transport.protocol is race.protocols[0]
+    assert race.taken == [race.connect.transport]
     assert not race.clock.getDelayedCalls()
 
 
@@ -92,7 +89,7 @@ def test_after_those_that_fail_at_once_the_next_are_tried():
     connect = lambda clock: ConnectAtOnce(clock, REFUSED, UNREACHABLE, "stands")  # noqa: E731
     race = Race(SIX, FOUR, OTHER, connect=connect)
     assert race.result == [OTHER]
-    assert len(race.protocols) == 1
+    assert len(race.taken) == 1
     assert not race.clock.getDelayedCalls()
 
 

@@ -1,5 +1,7 @@
 """What Twisted's own TCP keeps for a target that does not read: the fakes must do the same."""
 
+from ipaddress import ip_address
+
 import pytest_twisted
 import trustme
 from twisted.internet import reactor
@@ -10,7 +12,8 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from tessel_proxy.targets.target import SecureFactory, SecureTarget, Target
+from tessel_proxy.targets.connecting import TCPConnector
+from tessel_proxy.targets.layered import SecureFactory, SecureTarget
 from unit.tessel_proxy.startup.test_service import Shows
 
 MUCH = 32 * 1024 * 1024  # more than Linux and macOS buffer
@@ -32,6 +35,21 @@ class Nobody:
     def target_lost(self, loss):
         pass
 
+    def target_is_full(self):
+        pass
+
+
+class Plain:
+    """A target without TLS."""
+
+    def __init__(self, port, sockets):
+        self.made = Deferred()
+        self._sockets = sockets
+        TCPConnector(reactor)(ip_address("127.0.0.1"), port, self)
+
+    def connected(self, _address, connection):
+        self.made.callback(connection.relay_for(Nobody(), reactor, self._sockets))
+
 
 class Site:
     """Where deaf targets are."""
@@ -41,7 +59,8 @@ class Site:
         factory.noisy = False
         self.made = factory.made = []
         self._port = reactor.listenTCP(0, wrap(factory), interface="127.0.0.1")
-        self.endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self._port.getHost().port)
+        self.port = self._port.getHost().port
+        self.endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
 
     async def sees(self, target, sockets):
         """All that there is to see of a target that is written to and closed."""
@@ -49,7 +68,7 @@ class Site:
             await deferLater(reactor, 0.01)
         (deaf,) = self.made
         deaf.transport.pauseProducing()
-        target.write([bytes(MUCH)])
+        target.write_pieces([bytes(MUCH)])
         await deferLater(reactor, 0.05)
         assert 0 < target.unsent_bytes <= MUCH + MUCH // 64  # what TLS adds
         target.close()
@@ -66,8 +85,7 @@ class Site:
 async def test_of_a_plain_target():
     site = Site(lambda factory: factory)
     sockets = set()
-    target = Target(Nobody(), reactor, sockets)
-    await site.endpoint.connect(Factory.forProtocol(lambda: target))
+    target = await Plain(site.port, sockets).made
     await site.sees(target, sockets)
 
 
