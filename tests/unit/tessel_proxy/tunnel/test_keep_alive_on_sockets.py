@@ -80,7 +80,7 @@ async def test_a_target_is_probed_too(make, authority):  # noqa: F811
     substream.transport.emit("_pls_connect", site.getHost().port, "127.0.0.1")
     await substream.until("connect")
     (target,) = proxy._shared.opener.sockets
-    assert probes(target.transport) == [1, 33, 15, 4, 0]
+    assert probes(target) == [1, 33, 15, 4, 0]
     await close(device)
     await site.stopListening()
 
