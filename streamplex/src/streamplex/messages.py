@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from streamplex import jsontext
 from streamplex.errors import LocalError, RemoteError, in_bytes
-from streamplex.frames import MAX_BODY_BYTES, PREFIX_BYTES, encode_frame
+from streamplex.frames import MAX_BODY_BYTES
 from streamplex.jsontext import Json
 
 CONTROL_CHANNEL = 0
@@ -28,9 +28,10 @@ DATA = 0x00
 JSON = 0x01
 
 _HEADER = Struct(">HB")
-_PREFIXED_HEADER = Struct(">HHB")  # the frame's length as well: data skips a copy of the body
-DATA_HEADER_BYTES = _PREFIXED_HEADER.size
+FRAME_HEADER = Struct(">HHB")
+"""The headers of frame and message: length of the body, channel and type. So no body is copied."""
 
+DATA_HEADER_BYTES = FRAME_HEADER.size
 
 BytesLike: TypeAlias = bytes | memoryview
 """A view keeps the whole buffer in memory that it is part of: copy it to keep it for longer."""
@@ -69,25 +70,7 @@ def decode_message(body: memoryview) -> DataMessage | JsonMessage:
 
 def data_header(channel: int, payload_bytes: int) -> bytes:
     """Return the headers of frame and message that precede `payload_bytes` bytes of data."""
-    return _PREFIXED_HEADER.pack(payload_bytes + HEADER_BYTES, channel, DATA)
-
-
-class FixedText:
-    """A JSON text that is sent on many channels: its frame is made by joining three parts.
-
-    Raises LocalError if the text is longer than MAX_PAYLOAD_BYTES.
-    """
-
-    __slots__ = ("_length", "_rest")
-
-    def __init__(self, text: bytes) -> None:
-        frame = encode_text(CONTROL_CHANNEL, text)
-        self._length = frame[:PREFIX_BYTES]
-        self._rest = frame[PREFIX_BYTES + CHANNEL_BYTES :]
-
-    def on(self, channel: int) -> bytes:
-        """Return the whole frame that carries the text on a channel."""
-        return self._length + channel.to_bytes(CHANNEL_BYTES) + self._rest
+    return FRAME_HEADER.pack(payload_bytes + HEADER_BYTES, channel, DATA)
 
 
 def encode_json(channel: int, value: Json) -> bytes:
@@ -102,4 +85,4 @@ def encode_text(channel: int, payload: bytes) -> bytes:
     """
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise LocalError(f"JSON of {in_bytes(len(payload))}; allowed: {MAX_PAYLOAD_BYTES}")
-    return encode_frame(_HEADER.pack(channel, JSON) + payload)
+    return FRAME_HEADER.pack(len(payload) + HEADER_BYTES, channel, JSON) + payload

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import assert_never
 
-from streamplex import events, features
+from streamplex import encoding, features
 from streamplex.channels import Side
-from streamplex.credit import FIRST_WINDOW_BYTES, Windows
+from streamplex.credit import FIRST_WINDOW_BYTES, Windows, add_credit
+from streamplex.decoding import decode_body
 from streamplex.errors import LocalError, RemoteError
 from streamplex.events import (
+    MAX_AFTER_MS,
     CreditGranted,
     CustomReceived,
     DataReceived,
@@ -24,7 +26,6 @@ from streamplex.events import (
     Fault,
     GoAway,
     Ignored,
-    Meaning,
     MessageReceived,
     OfSubstream,
     Ping,
@@ -36,13 +37,13 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.features import NO_FEATURES, Features
-from streamplex.flowcontrol import FlowControl
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
 from streamplex.limits import DEFAULT_LIMITS, Patience, PeerLimits
-from streamplex.messages import DATA, HEADER_BYTES, BytesLike
+from streamplex.messages import CONTROL_CHANNEL, DATA, HEADER_BYTES, BytesLike
 from streamplex.schedule import Batch, Scheduler
-from streamplex.states import Input, State
+from streamplex.states import TRANSITIONS, Input, State
+from streamplex.stream import Stream
 from streamplex.substreams import Substreams
 
 
@@ -50,19 +51,18 @@ class TunnelCore:
     """One side of a tunnel: the state of the protocol, without I/O.
 
     `receive` accepts bytes from the peer and returns events. Methods such as `open`, `send` and
-    `end` queue frames; `take` returns the queued frames as bytes. `flow` is the flow control
-    (`credit/1`), `scheduler` is True while `take` would return anything.
+    `end` queue frames; `take` returns the queued frames as bytes. `scheduler` is True while `take`
+    would return anything. `stream` returns one substream, for code that owns that one alone.
     """
 
     def __init__(self, side: Side, limits: PeerLimits | None = None) -> None:
-        self._substreams = Substreams(side)
-        self._states = self._substreams.states  # looked up for each message
+        self.scheduler = Scheduler()
+        self._substreams = Substreams(side, self.scheduler)
+        self._open = self._substreams.open  # looked up for each message
         self._side = side
         self._features = NO_FEATURES
         self._patience = Patience(limits or DEFAULT_LIMITS)
         self._reader = FrameReader()
-        self.scheduler = Scheduler()
-        self.flow = FlowControl(self.scheduler)
         self._failed = False
         self._pings = 0  # sent; the number of the last one
 
@@ -85,14 +85,87 @@ class TunnelCore:
         return said
 
     def _hear(self, body: memoryview) -> Reported | None:
+        """Apply the message in a frame body; None if the owner need not know of it."""
         # Most messages are data of an open substream: no object for the message itself.
         if len(body) > HEADER_BYTES and body[2] == DATA:
             channel = body[0] << 8 | body[1]
-            if self._states.get(channel) is State.OPEN:
+            stream = self._open.get(channel)
+            if stream is not None and stream.state is State.OPEN:
                 payload = body[HEADER_BYTES:]
-                self.flow.received(channel, len(payload))
+                if stream.window is not None:
+                    stream.window.receive(len(payload))
                 return DataReceived(channel, payload)
-        return self._accept(events.decode_body(body, self._features.understood))
+        meaning = decode_body(body, self._features.understood)
+        match meaning:
+            case StreamOpened():
+                self._substreams.add_peers(meaning.channel)
+            case MessageReceived() | GoAway():
+                pass
+            case Ping():
+                self.scheduler.owe_pong(encoding.pong(meaning.id))
+                return None
+            case Pong():
+                return None  # receiving it was its purpose
+            case Ignored() if meaning.channel == CONTROL_CHANNEL:
+                pass
+            case _:
+                stream = self._open.get(meaning.channel)
+                if stream is None:
+                    self._hear_late(meaning)
+                    return None
+                return self._apply(meaning, stream)
+        return meaning
+
+    def _apply(self, meaning: OfSubstream, stream: Stream) -> Reported | None:
+        """Apply a message on an open substream; None if the owner need not know of it."""
+        match meaning:
+            case CustomReceived() | StreamFailed() | Ignored():
+                return meaning
+            case StreamEnded():
+                self._peer_did(stream, Input.REMOTE_END)
+                if stream.window is not None:
+                    stream.window.end()
+                return meaning
+            case DataReceived():
+                self._peer_did(stream, Input.RECEIVE)
+                if stream.window is not None:
+                    stream.window.receive(len(meaning.data))
+                return meaning if meaning.data else None
+            case CreditGranted():
+                self._grant(stream, meaning.nbytes)
+                return None
+            case StreamReset():
+                is_first = stream.is_read
+                stream.is_read = stream.window is None
+                self.scheduler.drop_payload(stream)
+                return meaning if is_first else None
+            case _:
+                assert_never(meaning)
+
+    @staticmethod
+    def _peer_did(stream: Stream, what: Input) -> None:
+        """Change the state of a substream by the peer's data or end."""
+        state = TRANSITIONS[stream.state].get(what)
+        if state is None:
+            did = "a second end" if what is Input.REMOTE_END else "data after the end"
+            raise RemoteError(f"{did} on substream {stream.channel}")
+        stream.state = state
+
+    def _hear_late(self, meaning: OfSubstream) -> None:
+        """Apply a message on a channel that is not open: this side may have released it."""
+        self._substreams.require_opened(meaning.channel)
+        stream = self._substreams.leaving.get(meaning.channel)
+        if stream is None:
+            return
+        if isinstance(meaning, CreditGranted):
+            self._grant(stream, meaning.nbytes)  # its queued data still needs credit
+        elif isinstance(meaning, StreamReset):
+            self.scheduler.drop_payload(stream)
+            self._substreams.let_go(stream)
+
+    def _grant(self, stream: Stream, nbytes: int) -> None:
+        if stream.credit is not None:
+            self.scheduler.grant(stream, add_credit(stream.credit, nbytes))
 
     @property
     def peer_is_spent(self) -> bool:
@@ -107,67 +180,25 @@ class TunnelCore:
         """Called after the peer's last bytes: raises RemoteError if a frame is incomplete."""
         self._reader.end()
 
-    def _accept(self, meaning: Meaning) -> Reported | None:
-        """Apply the meaning of a message; None if the owner need not know of it."""
-        match meaning:
-            case StreamOpened(channel):
-                self._substreams.open_peers(channel)
-                self.flow.begin(channel)
-            case MessageReceived() | GoAway() | Ignored(channel=0):
-                pass
-            case Ping(ping_id):
-                self.scheduler.owe_pong(events.pong(ping_id))
-                return None
-            case Pong():
-                return None  # receiving it was its purpose
-            case _:
-                return self._accept_on_substream(meaning)
-        return meaning
-
-    def _accept_on_substream(self, meaning: OfSubstream) -> Reported | None:
-        match meaning:
-            case DataReceived(channel, data):
-                if not self._substreams.is_open(channel):
-                    return None
-                self._substreams.peer_did(channel, Input.RECEIVE)
-                self.flow.received(channel, len(data))
-                return meaning if data else None
-            case StreamEnded(channel):
-                if not self._substreams.is_open(channel):
-                    return None
-                self._substreams.peer_did(channel, Input.REMOTE_END)
-                self.flow.ended(channel)
-                return meaning
-            case CreditGranted(channel, nbytes):
-                self._substreams.is_open(channel)  # a released one needs credit for queued data
-                self.flow.granted(channel, nbytes)
-                return None
-            case StreamReset(channel):
-                is_open, is_first = self._substreams.is_open(channel), self.flow.is_read(channel)
-                self.flow.not_read(channel)
-                self._let_go_if_all_left(channel)
-                return meaning if is_open and is_first else None
-            case StreamFailed(channel) | CustomReceived(channel) | Ignored(channel):
-                return meaning if self._substreams.is_open(channel) else None
-            case _:
-                assert_never(meaning)
-
     def open(self, name: str | None) -> int:
         """Open a substream and return its channel number.
 
         Raises ChannelsExhaustedError if there is no number left and, with `credit/1`,
         PromisesExhaustedError if the limit on all windows leaves no room for its first window.
         """
-        self.flow.require_room()
+        self._substreams.require_room()
         channel = self._substreams.own.allocate()
-        self.scheduler.add_urgent(events.stream_opened(channel, name))
-        self._substreams.open_own(channel)
-        self.flow.begin(channel)
+        self.scheduler.add_urgent(encoding.stream_opened(channel, name))
+        self._substreams.add(channel)
         return channel
+
+    def stream(self, channel: int) -> Stream:
+        """Return an open substream. Raises LocalError if it is not open."""
+        return self._substreams[channel]
 
     def message(self, value: Json) -> None:
         """Queue an application message on the control channel. It overtakes all substreams."""
-        self.scheduler.add_urgent(events.message(value))
+        self.scheduler.add_urgent(encoding.message(value))
 
     def goaway(self, after_ms: int) -> None:
         """Queue a request that the device opens no more substreams and reconnects after `after_ms`.
@@ -176,57 +207,43 @@ class TunnelCore:
         """
         if self._side is not Side.A or features.GOAWAY not in self._features.names:
             raise LocalError("goaway without goaway/1, or not by the server")
-        if not 0 <= after_ms <= events.MAX_AFTER_MS:
-            raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {events.MAX_AFTER_MS}")
-        self.scheduler.add_urgent(events.go_away(after_ms))
+        if not 0 <= after_ms <= MAX_AFTER_MS:
+            raise LocalError(f"goaway after {after_ms} ms; allowed: 0 to {MAX_AFTER_MS}")
+        self.scheduler.add_urgent(encoding.go_away(after_ms))
 
     def ping(self) -> None:
         """Queue a ping, which the peer has to answer. Raises LocalError without `ping/1`."""
         if features.PING not in self._features.names:
             raise LocalError("ping without ping/1")
         self._pings += 1
-        self.scheduler.add_urgent(events.ping(self._pings))
+        self.scheduler.add_urgent(encoding.ping(self._pings))
 
     def send(self, channel: int, data: BytesLike) -> None:
-        """Queue data of a substream; drop it if the peer has reset. Raises LocalError after `end`.
-
-        The bytes of a memoryview must not change before they are taken or copied by `keep`.
-        """
-        self._substreams.this_side_does(channel, Input.SEND)
-        if self.flow.is_read(channel):
-            self.scheduler.add_payload(channel, data)
-
-    def keep(self, channel: int) -> None:
-        """Copy queued memoryviews of a substream into bytes, so that their buffer may be reused."""
-        self.scheduler.keep(channel)
+        """Queue data of a substream; see `Stream.send`."""
+        self._substreams[channel].send(data)
 
     def end(self, channel: int) -> None:
         """Queue the end of this side's data on a substream. Raises LocalError if done before."""
-        self._substreams.this_side_does(channel, Input.LOCAL_END)
-        self.scheduler.add_frame(channel, events.stream_ended(channel))
+        self._substreams[channel].end()
 
     def fail(self, channel: int, message: str) -> None:
         """Queue an error that reports that this side of the substream failed. Changes no state."""
-        self._substreams.require(channel)
-        self.scheduler.add_frame(channel, events.stream_failed(channel, message))
+        self._substreams[channel].fail(message)
 
     def emit(self, channel: int, name: str, *args: Json) -> None:
         """Queue an event that the application defines, behind the queued data of the substream."""
-        self._substreams.require(channel)
-        self.scheduler.add_frame(channel, events.custom(channel, name, args))
+        self._substreams[channel].emit(name, *args)
 
     def abort(self, channel: int, message: str) -> None:
         """Drop the queued data of a substream. Queue an error with the text `message` instead."""
-        self._substreams.require(channel)
-        self.scheduler.replace_payload(channel, events.stream_failed(channel, message))
+        self._substreams[channel].abort(message)
 
     def reset(self, channel: int) -> None:
         """Ask the peer to drop its queued data and to end; the data queued here is dropped too.
 
         Raises LocalError without `credit/1`.
         """
-        self._substreams.require(channel)
-        self.flow.stop_reading(channel)
+        self._substreams[channel].reset()
 
     def release(self, channel: int) -> None:
         """Stop using a substream, and ignore what the peer still sends on it.
@@ -234,15 +251,6 @@ class TunnelCore:
         Its opener must have called `end` (otherwise LocalError) and seen the peer's end.
         """
         self._substreams.release(channel)
-        if self._substreams.is_own(channel) and channel in self.flow:
-            self.scheduler.drop_payload(channel)  # the peer is done, and grants nothing more
-        self.flow.close(channel)
-        self._let_go_if_all_left(channel)
-
-    def _let_go_if_all_left(self, channel: int) -> None:
-        if channel in self._substreams.leaving and not self.scheduler.waiting_bytes(channel):
-            self.scheduler.unlimit(channel)
-            self._substreams.leave(channel)
 
     def offer(self, names: Iterable[str]) -> None:
         """Accept the messages of the features that this side is about to offer to the peer.
@@ -265,12 +273,7 @@ class TunnelCore:
         self._features = Features(names, hears_goaway=self._side is Side.B)
         self._substreams.own.reuse = features.REUSE in self._features.names
         if features.CREDIT in self._features.names:
-            self.flow.turn_on(windows or Windows(), peers_first)
-
-    def state(self, channel: int) -> State:
-        """Return the half-close state of a substream. Raises LocalError if it is not open."""
-        self._substreams.require(channel)
-        return self._states[channel]
+            self._substreams.control_flow(windows or Windows(), peers_first)
 
     def __bool__(self) -> bool:
         """Return whether `take` would return anything now."""
@@ -283,7 +286,8 @@ class TunnelCore:
 
     def waiting_bytes(self, channel: int) -> int:
         """Return the number of bytes queued for the peer on a substream and not sent yet."""
-        return self.scheduler.waiting_bytes(channel)
+        stream = self._open.get(channel) or self._substreams.leaving.get(channel)
+        return 0 if stream is None else stream.nbytes
 
     @property
     def leaving(self) -> Collection[int]:
@@ -293,7 +297,9 @@ class TunnelCore:
     def take(self, max_bytes: int) -> Batch:
         """Dequeue the bytes to send next: up to `max_bytes`, which the last turn may exceed."""
         batch = self.scheduler.take(max_bytes)
-        if self._substreams.leaving:
+        leaving = self._substreams.leaving
+        if leaving:
             for channel in batch.served:
-                self._let_go_if_all_left(channel)
+                if channel in leaving:
+                    self._substreams.let_go(leaving[channel])
         return batch

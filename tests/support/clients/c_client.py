@@ -249,7 +249,7 @@ class PythonDevice:
 
     def window_left(self, stream):
         """The bytes that the proxy may send on a substream now."""
-        window = self._core.flow.window(stream)
+        window = self._core.stream(stream).window
         return window.left if window else 0
 
     @staticmethod
@@ -260,7 +260,7 @@ class PythonDevice:
         if stream % 2 or name not in ("lookup", "connect", "secureConnect", "timeout", "close"):
             return None
         if name == "close":
-            if not self._core.state(stream).local_ended:
+            if not self._core.stream(stream).state.local_ended:
                 self._core.end(stream)
             self._core.release(stream)
             self._unread.discard(stream)
@@ -311,7 +311,7 @@ class PythonDevice:
         return 0
 
     def consumed(self, stream, nbytes):
-        self._core.flow.consumed(stream, nbytes, now=0.0)
+        self._core.stream(stream).consumed(nbytes, now=0.0)
         return 0
 
     def ping(self):

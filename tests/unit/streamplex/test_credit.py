@@ -16,13 +16,21 @@ from streamplex.credit import (
     SPARING_BYTES,
     SPARING_GRANTS,
     Promises,
-    Window,
     Windows,
     add_credit,
 )
 from streamplex.errors import LocalError, RemoteError
+from streamplex.window import Window
 
 SMALL = Windows(first=100, substream_max=800, tunnel_max=10_000)
+
+
+def came_elsewhere(promises, nbytes):
+    """A first piece of data on another substream of the tunnel."""
+    window = Window(promises)
+    window.left = nbytes
+    window.receive(nbytes)
+    window.close()
 
 
 @pytest.fixture
@@ -287,7 +295,7 @@ def bulk(window, nbytes):
 
 def test_beside_a_small_message_a_near_peer_is_granted_little_at_a_time(near):
     promises, window = near
-    promises.came(INTERACTIVE_BYTES, 0)
+    came_elsewhere(promises, INTERACTIVE_BYTES)
     granted = bulk(window, 12 * SPARING_BYTES)
     assert set(granted) == {SPARING_BYTES // 2}
     assert window.left <= SPARING_BYTES
@@ -295,7 +303,7 @@ def test_beside_a_small_message_a_near_peer_is_granted_little_at_a_time(near):
 
 def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
     promises, window = near
-    promises.came(1, 0)
+    came_elsewhere(promises, 1)
     granted = bulk(window, (SPARING_GRANTS + 40) * SPARING_BYTES // 2)
     assert granted[:SPARING_GRANTS] == [SPARING_BYTES // 2] * SPARING_GRANTS
     assert window.left + window.held > 4 * SPARING_BYTES
@@ -303,7 +311,7 @@ def test_what_was_held_back_follows_when_no_small_message_comes_any_more(near):
 
 def test_beside_bulk_alone_a_near_peer_has_its_window(near):
     promises, window = near
-    promises.came(INTERACTIVE_BYTES + 1, 0)
+    came_elsewhere(promises, INTERACTIVE_BYTES + 1)
     assert min(bulk(window, 8 * SPARING_BYTES)) >= 4 * SPARING_BYTES
 
 
@@ -323,7 +331,7 @@ def test_a_peer_that_is_far_or_not_known_to_be_near_has_its_window(round_trip_s)
     if round_trip_s is not None:
         promises.measured(round_trip_s)
     window = Window(promises)
-    promises.came(1, 0)
+    came_elsewhere(promises, 1)
     assert bulk(window, 8 * SPARING_BYTES)[0] >= MOST_UNGRANTED_BYTES
 
 
@@ -359,7 +367,7 @@ def test_nothing_is_invented_and_no_consumer_that_takes_all_is_left_without(
     for comes, nbytes, later, typed in steps:
         now += later
         if typed:
-            promises.came(1, 0)
+            came_elsewhere(promises, 1)
         if comes and (some := min(nbytes, allowed - came)):
             window.receive(some)
             came += some

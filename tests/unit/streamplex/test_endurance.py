@@ -104,7 +104,7 @@ def assert_clean(*tunnels):
         core = tunnel.core
         assert not tunnel.substreams
         assert not core
-        assert not core._states
+        assert not core._open
         assert not core.leaving
         assert core.scheduler.frame_bytes == 0
         assert tunnel.held._nbytes == 0
@@ -130,10 +130,8 @@ def test_two_cores_keep_nothing_of_70_000_substreams_in_sequence(features):
             server.release(channel)
     assert objects() - before < OBJECTS_OF_NOTE
     for core in (server, device):
-        assert not core._states
+        assert not core._open
         assert not core.leaving
-        assert not core.flow._windows
-        assert not core.scheduler._credits
 
 
 def open_and_finish(opener, other):
@@ -154,8 +152,8 @@ def test_seventy_thousand_substreams_in_sequence_reuse_their_numbers():
     numbers = [open_and_finish(device, server) for _ in range(TWO_ROUNDS)]
     once = list(range(2, 65_536, 2))
     assert numbers == (once * 3)[:TWO_ROUNDS]
-    assert not device._states
-    assert not server._states
+    assert not device._open
+    assert not server._open
 
 
 class NotKept(list):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamplex import LocalError, RemoteError, events
+from streamplex import LocalError, RemoteError, encoding
+from streamplex.decoding import decode, decode_body
 from streamplex.events import (
     CustomReceived,
     DataReceived,
@@ -33,19 +34,19 @@ substreams = st.integers(1, 0xFFFF)
 def meanings(*pieces):
     reader = FrameReader()
     bodies = [bytes(body) for piece in pieces for body in reader.feed(piece)]
-    found = [events.decode_body(memoryview(body)) for body in bodies]
+    found = [decode_body(memoryview(body)) for body in bodies]
     # the short way to a meaning leads to the same one
-    assert found == [events.decode(decode_message(memoryview(body))) for body in bodies]
+    assert found == [decode(decode_message(memoryview(body))) for body in bodies]
     return found
 
 
 EVERYTHING = (
-    events.stream_opened(2, "net")
-    + events.custom(2, "_pls_connect", (80, "example.com"))
+    encoding.stream_opened(2, "net")
+    + encoding.custom(2, "_pls_connect", (80, "example.com"))
     + b"\x00\x05\x00\x02\x00hi"
-    + events.stream_failed(2, "read ECONNRESET")
-    + events.stream_ended(2)
-    + events.message({"token": "DEV-CRED"})
+    + encoding.stream_failed(2, "read ECONNRESET")
+    + encoding.stream_ended(2)
+    + encoding.message({"token": "DEV-CRED"})
 )
 SAID = [
     StreamOpened(2, "net"),
@@ -72,17 +73,17 @@ def test_bytes_of_the_next_event_may_trail():
 @pytest.mark.parametrize(
     ("frame", "text"),
     [
-        (events.stream_opened(2, "net"), '\0\0\1{"type":"stream","sock":2,"name":"net"}'),
-        (events.stream_opened(65535, None), '\0\0\1{"type":"stream","sock":65535}'),
-        (events.message({"authed": True}), '\0\0\1{"type":"message","object":{"authed":true}}'),
-        (events.message(None), '\0\0\1{"type":"message","object":null}'),
-        (events.ping(7), '\0\0\1{"type":"ping","id":7}'),
-        (events.pong("x"), '\0\0\1{"type":"pong","id":"x"}'),
-        (events.go_away(1800), '\0\0\1{"type":"goaway","after_ms":1800}'),
-        (events.stream_ended(3), '\0\3\1{"event":"end"}'),
-        (events.stream_failed(3, "no"), '\0\3\1{"event":"error","message":"no"}'),
-        (events.custom(3, "close", ()), '\0\3\1{"event":"custom","emitArgs":["close"]}'),
-        (events.custom(3, "x", (1, [])), '\0\3\1{"event":"custom","emitArgs":["x",1,[]]}'),
+        (encoding.stream_opened(2, "net"), '\0\0\1{"type":"stream","sock":2,"name":"net"}'),
+        (encoding.stream_opened(65535, None), '\0\0\1{"type":"stream","sock":65535}'),
+        (encoding.message({"authed": True}), '\0\0\1{"type":"message","object":{"authed":true}}'),
+        (encoding.message(None), '\0\0\1{"type":"message","object":null}'),
+        (encoding.ping(7), '\0\0\1{"type":"ping","id":7}'),
+        (encoding.pong("x"), '\0\0\1{"type":"pong","id":"x"}'),
+        (encoding.go_away(1800), '\0\0\1{"type":"goaway","after_ms":1800}'),
+        (encoding.stream_ended(3), '\0\3\1{"event":"end"}'),
+        (encoding.stream_failed(3, "no"), '\0\3\1{"event":"error","message":"no"}'),
+        (encoding.custom(3, "close", ()), '\0\3\1{"event":"custom","emitArgs":["close"]}'),
+        (encoding.custom(3, "x", (1, [])), '\0\3\1{"event":"custom","emitArgs":["x",1,[]]}'),
     ],
 )
 def test_events_are_written_as_the_original_writes_them(frame, text):
@@ -90,11 +91,11 @@ def test_events_are_written_as_the_original_writes_them(frame, text):
 
 
 def control(value):
-    return events.decode(JsonMessage(0, value))
+    return decode(JsonMessage(0, value))
 
 
 def substream(value):
-    return events.decode(JsonMessage(5, value))
+    return decode(JsonMessage(5, value))
 
 
 def test_a_stream_may_have_no_name_or_one_that_is_not_text():
@@ -126,7 +127,7 @@ def test_a_control_message_of_unknown_type_is_ignored(value):
 
 
 def going(after_ms, known=frozenset({GOAWAY})):
-    return events.decode(JsonMessage(0, {"type": "goaway", "after_ms": after_ms}), known)
+    return decode(JsonMessage(0, {"type": "goaway", "after_ms": after_ms}), known)
 
 
 @pytest.mark.parametrize("after_ms", [0, 1800, 2**31 - 1])
@@ -149,7 +150,7 @@ def test_a_delay_that_is_no_integer_in_range_is_the_peers_fault(after_ms):
 
 
 def asked(said, known=frozenset({PING})):
-    return events.decode(JsonMessage(0, said), known)
+    return decode(JsonMessage(0, said), known)
 
 
 @pytest.mark.parametrize("ping_id", [0, -1, 2**53 - 1, "", "x" * 64])
@@ -188,14 +189,14 @@ def test_what_is_ignored_is_shown_shortened():
 @pytest.mark.parametrize("channel", [0, 5])
 def test_json_that_is_no_object_is_the_peers_fault(channel, value):
     with pytest.raises(RemoteError) as caught:
-        events.decode(JsonMessage(channel, value))
+        decode(JsonMessage(channel, value))
     kind = type(value).__name__
     assert str(caught.value) == (f"JSON of type {kind} on channel {channel}; an object is expected")
 
 
 def test_data_on_the_control_channel_is_the_peers_fault():
     with pytest.raises(RemoteError, match="data on the control channel; allowed there: JSON"):
-        events.decode(DataMessage(0, b"x"))
+        decode(DataMessage(0, b"x"))
 
 
 def test_an_error_may_have_no_message():
@@ -211,7 +212,7 @@ def test_an_error_message_that_is_no_text_is_the_peers_fault(text):
 
 def test_the_text_of_an_error_is_cut_on_both_sides():
     assert substream({"event": "error", "message": "é" * 9999}) == StreamFailed(5, "é" * 1024)
-    assert meanings(events.stream_failed(5, "é" * 9999)) == [StreamFailed(5, "é" * 1024)]
+    assert meanings(encoding.stream_failed(5, "é" * 9999)) == [StreamFailed(5, "é" * 1024)]
 
 
 @pytest.mark.parametrize("args", [None, [], [1], [None, "x"], "name", {"0": "name"}])
@@ -225,28 +226,28 @@ def test_a_custom_event_without_a_name_is_the_peers_fault(args):
 
 def test_an_event_too_large_for_a_frame_is_the_callers_fault():
     with pytest.raises(LocalError, match="allowed: 65532"):
-        events.custom(5, "x", ("y" * 65_532,))
+        encoding.custom(5, "x", ("y" * 65_532,))
 
 
 @given(
     substreams, st.text(max_size=9), st.lists(json_values, max_size=3), st.lists(st.integers(0, 9))
 )
 def test_custom_events_come_out_as_they_went_in(channel, name, args, sizes):
-    frame = events.custom(channel, name, tuple(args))
+    frame = encoding.custom(channel, name, tuple(args))
     assert meanings(*cut(frame, sizes)) == [CustomReceived(channel, name, tuple(args))]
 
 
 @given(json_values, st.lists(st.integers(0, 9)))
 def test_messages_come_out_as_they_went_in(value, sizes):
-    assert meanings(*cut(events.message(value), sizes)) == [MessageReceived(value)]
+    assert meanings(*cut(encoding.message(value), sizes)) == [MessageReceived(value)]
 
 
 @given(substreams, st.none() | st.text(), st.text(max_size=1024))
 def test_openings_errors_and_ends_come_out_as_they_went_in(channel, name, text):
     stream = (
-        events.stream_opened(channel, name)
-        + events.stream_failed(channel, text)
-        + events.stream_ended(channel)
+        encoding.stream_opened(channel, name)
+        + encoding.stream_failed(channel, text)
+        + encoding.stream_ended(channel)
     )
     assert meanings(stream) == [
         StreamOpened(channel, name),
@@ -256,5 +257,5 @@ def test_openings_errors_and_ends_come_out_as_they_went_in(channel, name, text):
 
 
 def test_an_end_on_the_control_channel_is_a_message_of_no_known_type():
-    body = memoryview(events.stream_ended(CONTROL_CHANNEL))[PREFIX_BYTES:]
-    assert events.decode_body(body) == Ignored(CONTROL_CHANNEL, "control message of type None")
+    body = memoryview(encoding.stream_ended(CONTROL_CHANNEL))[PREFIX_BYTES:]
+    assert decode_body(body) == Ignored(CONTROL_CHANNEL, "control message of type None")

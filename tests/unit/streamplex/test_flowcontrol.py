@@ -69,8 +69,8 @@ def test_no_more_leaves_than_the_peers_window(pair):
 def test_what_is_consumed_may_be_sent_anew(pair):
     pair.device.send(pair.channel, bytes(250))
     pair.carry()
-    assert not pair.server.flow.consumed(pair.channel, 49, 0.0)
-    assert pair.server.flow.consumed(pair.channel, 1, 0.0)
+    assert not pair.server.stream(pair.channel).consumed(49, 0.0)
+    assert pair.server.stream(pair.channel).consumed(1, 0.0)
     data = bytes_of(pair.server)
     assert data.endswith(b'{"event":"credit","bytes":50}')
     assert pair.device.receive(data) == []
@@ -95,7 +95,7 @@ def test_what_follows_data_waits_with_it(pair):
     pair.device.end(pair.channel)
     _, heard = pair.carry()
     assert heard == [DataReceived(pair.channel, bytes(100))]
-    pair.server.flow.consumed(pair.channel, 100, 0.0)
+    pair.server.stream(pair.channel).consumed(100, 0.0)
     pair.carry()
     _, heard = pair.carry()
     assert heard == [
@@ -129,7 +129,7 @@ def test_credit_goes_before_what_waits(pair):
     pair.device.send(pair.channel, bytes(100))
     pair.carry()
     pair.server.send(pair.channel, bytes(80))
-    pair.server.flow.consumed(pair.channel, 100, 0.0)
+    pair.server.stream(pair.channel).consumed(100, 0.0)
     assert b'"credit"' in bytes_of(pair.server, 1)
 
 
@@ -137,7 +137,7 @@ def test_after_the_peers_end_nothing_is_granted(pair):
     pair.device.send(pair.channel, bytes(100))
     pair.device.end(pair.channel)
     pair.carry()
-    assert not pair.server.flow.consumed(pair.channel, 100, 0.0)
+    assert not pair.server.stream(pair.channel).consumed(100, 0.0)
     assert not pair.server
 
 
@@ -196,7 +196,7 @@ def test_a_substream_that_cannot_be_promised_its_window_is_known_by_it():
     for _ in range(10):
         pair.device.open("net")
     pair.carry()
-    assert [pair.server.flow.is_promised(channel) for channel in range(2, 24, 2)] == (
+    assert [pair.server.stream(channel).is_promised for channel in range(2, 24, 2)] == (
         [True] * 10 + [False]
     )
 
@@ -254,7 +254,7 @@ def test_after_a_reset_nothing_is_granted(pair):
     pair.server.send(pair.channel, bytes(100))
     pair.carry()
     pair.device.reset(pair.channel)
-    assert not pair.device.flow.consumed(pair.channel, 100, 0.0)
+    assert not pair.device.stream(pair.channel).consumed(100, 0.0)
 
 
 # --- after the release
@@ -270,10 +270,10 @@ def test_what_a_released_substream_still_sends_goes_on_as_credit_comes(pair):
         heard, _ = pair.carry()
         got += len(data_of(heard))
         assert len(pair.server.leaving) == (got < 250)
-        pair.device.flow.consumed(pair.channel, len(data_of(heard)), 0.0)
+        pair.device.stream(pair.channel).consumed(len(data_of(heard)), 0.0)
         pair.server.receive(bytes_of(pair.device))
     assert got == 250
-    assert pair.server.scheduler.credit_of(pair.channel) is None
+    assert not pair.server.leaving
 
 
 def test_reset_frees_what_a_released_substream_still_has_to_send(pair):
@@ -311,7 +311,7 @@ def test_credit_for_a_substream_that_both_are_done_with_was_in_flight(pair):
     pair.server.release(pair.channel)
     said = encode_json(pair.channel, {"event": "credit", "bytes": 5})
     assert pair.server.receive(said) == []
-    assert pair.server.scheduler.credit_of(pair.channel) is None
+    assert not pair.server.leaving
 
 
 # --- without it
@@ -326,9 +326,9 @@ def test_substreams_from_before_the_agreement_stand_outside():
     device.send(channel, bytes(1000))
     _, heard = exchange(device, server)
     assert len(data_of(heard)) == 1000
-    assert not server.flow.consumed(channel, 1000, 0.0)
-    assert server.flow.is_promised(channel)
-    assert server.flow.count_event(channel, 0.0)
+    assert not server.stream(channel).consumed(1000, 0.0)
+    assert server.stream(channel).is_promised
+    assert server.stream(channel).window is None
     with pytest.raises(LocalError, match="without credit/1"):
         device.reset(channel)
     server.receive(encode_json(channel, {"event": "credit", "bytes": 5}))

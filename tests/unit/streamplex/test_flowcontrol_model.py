@@ -112,7 +112,7 @@ class Flowing(RuleBasedStateMachine):
         channels = [
             channel
             for channel in sorted(self.open[side])
-            if tunnel.state(channel).local_ended is ended
+            if tunnel.stream(channel).state.local_ended is ended
         ]
         return draw.draw(st.sampled_from(channels)) if channels else None
 
@@ -143,7 +143,7 @@ class Flowing(RuleBasedStateMachine):
             self._end(side, channel)
 
     def _end(self, side, channel):
-        if not self.tunnels[side].state(channel).local_ended:
+        if not self.tunnels[side].stream(channel).state.local_ended:
             self.tunnels[side].end(channel)
             self.ways[side, channel].ended = True
 
@@ -186,7 +186,7 @@ class Flowing(RuleBasedStateMachine):
         if nbytes and not way.stalled and channel in self.open[side.other]:
             way.consumed += nbytes
             self.now += 0.01
-            self.tunnels[side.other].flow.consumed(channel, nbytes, self.now)
+            self.tunnels[side.other].stream(channel).consumed(nbytes, self.now)
 
     # --- what the network does
 
@@ -213,7 +213,7 @@ class Flowing(RuleBasedStateMachine):
         match event:
             case StreamOpened(channel):
                 self.open[Side.A].add(channel)
-                if not self.tunnels[Side.A].flow.is_promised(channel):
+                if not self.tunnels[Side.A].stream(channel).is_promised:
                     self._close(channel)
             case DataReceived(channel, data):
                 self.ways[side, channel].heard += data
@@ -271,10 +271,10 @@ class Flowing(RuleBasedStateMachine):
             if channel in self.open[side.other]:
                 promised[side.other] += outstanding
         for side, nbytes in promised.items():
-            windows, flow = self.windows[side], self.tunnels[side].flow
-            unpromised = sum(not flow.is_promised(channel) for channel in self.open[side])
-            assert nbytes <= flow._promises.nbytes + unpromised * windows.first
-            assert flow._promises.nbytes <= windows.tunnel_max
+            windows, tunnel = self.windows[side], self.tunnels[side]
+            unpromised = sum(not tunnel.stream(channel).is_promised for channel in self.open[side])
+            assert nbytes <= tunnel._substreams.promises.nbytes + unpromised * windows.first
+            assert tunnel._substreams.promises.nbytes <= windows.tunnel_max
 
     @invariant()
     def nothing_of_it_is_seen_unless_both_want_it(self):
@@ -310,9 +310,8 @@ class Flowing(RuleBasedStateMachine):
             assert not self.open[side]
             assert not tunnel.has_waiting
             assert not tunnel.leaving
-            assert not tunnel.scheduler._credits
             assert tunnel.scheduler.frame_bytes == 0
-            promises = tunnel.flow._promises
+            promises = tunnel._substreams.promises
             assert promises is None or promises.nbytes == 0
 
 

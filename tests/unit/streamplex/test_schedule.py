@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from streamplex.frames import MAX_BODY_BYTES, FrameReader, encode_frame
+from streamplex.lane import FRAME_BYTES, Lane
 from streamplex.messages import MAX_PAYLOAD_BYTES
-from streamplex.schedule import FAIR_TURN_BYTES, FRAME_BYTES, Scheduler
+from streamplex.schedule import FAIR_TURN_BYTES, Scheduler
 
 HEADER = 5
 LARGEST_FRAME = MAX_BODY_BYTES + 2
@@ -32,9 +33,49 @@ def turns(batch):
     return [(body[0] << 8 | body[1], len(body) - 3) for body in bodies(batch)]
 
 
+class ByNumber:
+    """A scheduler whose lanes are known by their channels."""
+
+    def __init__(self):
+        self.scheduler = Scheduler()
+        self.lanes = {}
+
+    def __bool__(self):
+        return bool(self.scheduler)
+
+    def __getattr__(self, name):
+        return getattr(self.scheduler, name)
+
+    def _lane(self, channel):
+        return self.lanes.setdefault(channel, Lane(channel, None))
+
+    def add_payload(self, channel, payload):
+        self.scheduler.add_payload(self._lane(channel), payload)
+
+    def add_frame(self, channel, frame):
+        self.scheduler.add_frame(self._lane(channel), frame)
+
+    def replace_payload(self, channel, frame):
+        self.scheduler.replace_payload(self._lane(channel), frame)
+
+    def drop_payload(self, channel):
+        self.scheduler.drop_payload(self._lane(channel))
+
+    def grant(self, channel, credit):
+        self.scheduler.grant(self._lane(channel), credit)
+
+    limit = grant
+
+    def keep(self, channel):
+        self._lane(channel).keep()
+
+    def waiting_bytes(self, channel):
+        return self._lane(channel).nbytes
+
+
 @pytest.fixture
 def scheduler():
-    return Scheduler()
+    return ByNumber()
 
 
 def test_nothing_queued_is_nothing_taken(scheduler):
@@ -248,7 +289,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.scheduler = Scheduler()
+        self.scheduler = ByNumber()
         self.queued = defaultdict(bytes)  # per channel; an event counts as its text
         self.left = defaultdict(bytes)
         self.stamp = 0

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from streamplex import LocalError, RemoteError, Side, TunnelCore, events
+from streamplex import LocalError, RemoteError, Side, TunnelCore, encoding
 from streamplex.events import Fault
 from streamplex.messages import data_header
 from streamplex.states import TRANSITIONS, Input, State
@@ -29,7 +29,7 @@ def in_state(state):
     if state.local_ended:
         tunnel.end(2)
     if state in (State.REMOTE_ENDED, State.ENDED):
-        tunnel.receive(events.stream_ended(2))
+        tunnel.receive(encoding.stream_ended(2))
     return tunnel
 
 
@@ -42,7 +42,7 @@ def apply(tunnel, what):
         case Input.RECEIVE:
             said = tunnel.receive(data_header(2, 1) + b"x")
         case Input.REMOTE_END:
-            said = tunnel.receive(events.stream_ended(2))
+            said = tunnel.receive(encoding.stream_ended(2))
     if what in (Input.RECEIVE, Input.REMOTE_END) and isinstance(said[-1], Fault):
         raise said[-1].error
 
@@ -55,15 +55,15 @@ def test_the_table_is_the_one_that_was_drawn(state, what):
 @pytest.mark.parametrize(("state", "what"), EVERY_CASE)
 def test_a_tunnel_follows_the_table_and_blames_who_leaves_it(state, what):
     tunnel = in_state(state)
-    assert tunnel.state(2) is state
+    assert tunnel.stream(2).state is state
     if (state, what) in NEXT:
         apply(tunnel, what)
-        assert tunnel.state(2) is NEXT[state, what]
+        assert tunnel.stream(2).state is NEXT[state, what]
     else:
         blamed = LocalError if what in (Input.SEND, Input.LOCAL_END) else RemoteError
         with pytest.raises(blamed):
             apply(tunnel, what)
-        assert tunnel.state(2) is state
+        assert tunnel.stream(2).state is state
 
 
 @pytest.mark.parametrize(

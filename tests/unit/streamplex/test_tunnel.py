@@ -13,6 +13,7 @@ from streamplex import (
     RemoteError,
     Side,
     TunnelCore,
+    encoding,
     events,
 )
 from streamplex.events import (
@@ -70,14 +71,14 @@ def pair(device, server):
 
 
 DIALOGUE = (
-    events.message({"token": "x"})
-    + events.stream_opened(2, "net")
-    + events.custom(2, "_pls_connect", (80, "example.com"))
+    encoding.message({"token": "x"})
+    + encoding.stream_opened(2, "net")
+    + encoding.custom(2, "_pls_connect", (80, "example.com"))
     + data(2, b"GET")
     + said(2, {"event": "later"})
     + said(0, {"type": "later"})
-    + events.stream_failed(2, "oops")
-    + events.stream_ended(2)
+    + encoding.stream_failed(2, "oops")
+    + encoding.stream_ended(2)
 )
 HEARD = [
     MessageReceived({"token": "x"}),
@@ -138,17 +139,17 @@ def test_empty_data_is_no_event(pair):
         (said(0, {"type": "stream", "sock": 2}), "substream 2 opened while it is in use"),
         (data(4, b"x"), "message for channel 4, which was never opened"),
         (data(1, b"x"), "message for channel 1, which was never opened"),
-        (events.stream_ended(4), "message for channel 4, which was never opened"),
-        (events.stream_failed(65535, ""), "message for channel 65535, which was never opened"),
-        (events.custom(6, "x", ()), "message for channel 6, which was never opened"),
+        (encoding.stream_ended(4), "message for channel 4, which was never opened"),
+        (encoding.stream_failed(65535, ""), "message for channel 65535, which was never opened"),
+        (encoding.custom(6, "x", ()), "message for channel 6, which was never opened"),
         (said(8, {"event": "later"}), "message for channel 8, which was never opened"),
-        (events.stream_ended(2) * 2, "a second end on substream 2"),
-        (events.stream_ended(2) + data(2, b"x"), "data after the end on substream 2"),
-        (events.stream_ended(2) + data(2, b""), "data after the end on substream 2"),
+        (encoding.stream_ended(2) * 2, "a second end on substream 2"),
+        (encoding.stream_ended(2) + data(2, b"x"), "data after the end on substream 2"),
+        (encoding.stream_ended(2) + data(2, b""), "data after the end on substream 2"),
     ],
 )
 def test_a_fault_is_the_last_event_and_says_what_was_seen(server, received, why):
-    heard = server.receive(events.stream_opened(2, "net") + received)
+    heard = server.receive(encoding.stream_opened(2, "net") + received)
     assert heard[0] == StreamOpened(2, "net")
     assert isinstance(heard[-1], Fault)
     assert why in str(heard[-1].error)
@@ -205,7 +206,7 @@ def test_a_stream_may_end_between_frames(server):
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything(received):
     server = TunnelCore(Side.A)
-    server.receive(events.stream_opened(2, None))
+    server.receive(encoding.stream_opened(2, None))
     for event in server.receive(received):
         assert isinstance(event, Fault) or event is not None
 
@@ -234,7 +235,7 @@ def test_a_peer_that_reads_its_answers_may_ask_on():
     for number in range(30):
         server.message({"answer": number})
         bytes_of(server)
-        assert server.receive(events.message(number)) == [MessageReceived(number)]
+        assert server.receive(encoding.message(number)) == [MessageReceived(number)]
 
 
 def test_a_peer_that_says_more_than_it_may_is_at_fault(server):
@@ -284,7 +285,7 @@ def test_messages_for_a_substream_that_the_opener_has_released_are_dropped(pair)
 
 
 def test_a_number_below_the_highest_counts_as_opened(server):
-    server.receive(events.stream_opened(8, None))
+    server.receive(encoding.stream_opened(8, None))
     assert server.receive(data(4, b"skipped")) == []
 
 
@@ -324,7 +325,7 @@ def test_a_tunnel_with_nothing_to_say_is_false(device):
         lambda tunnel: tunnel.emit(4, "x"),
         lambda tunnel: tunnel.abort(4, "x"),
         lambda tunnel: tunnel.release(4),
-        lambda tunnel: tunnel.state(4),
+        lambda tunnel: tunnel.stream(4).state,
     ],
 )
 def test_calls_on_a_substream_that_is_not_open_are_the_callers_fault(pair, call):
@@ -350,7 +351,7 @@ def test_an_event_that_is_not_json_changes_nothing(device):
             call()
     assert not device
     with pytest.raises(LocalError, match="substream 4 is not open"):
-        device.state(4)
+        device.stream(4)
 
 
 def test_an_opener_may_not_release_before_its_end(pair):
@@ -433,14 +434,14 @@ def test_while_one_number_is_leaving_others_may_leave_too(last_numbers):
     device.release(other)
     bytes_of(device)
     assert device.open(None) == other
-    assert device.state(one) is State.LOCAL_ENDED
+    assert device.stream(one).state is State.LOCAL_ENDED
 
 
 def test_an_accepter_takes_a_number_again_that_it_is_done_with(pair):
     _, server = pair
     server.release(2)
-    assert server.receive(events.stream_opened(2, "again")) == [StreamOpened(2, "again")]
-    assert server.state(2) is State.OPEN
+    assert server.receive(encoding.stream_opened(2, "again")) == [StreamOpened(2, "again")]
+    assert server.stream(2).state is State.OPEN
 
 
 # --- as recorded from the original
@@ -555,7 +556,7 @@ def test_a_ping_is_answered_at_once_before_all_else(pair):
     server.ping()
     assert device.receive(bytes_of(server)) == []
     answer = bytes_of(device)
-    assert answer.startswith(events.pong(1))
+    assert answer.startswith(encoding.pong(1))
     server.receive(answer)
 
 
@@ -563,13 +564,13 @@ def test_pings_are_numbered_and_a_pong_says_nothing_more(device):
     device.enable({PING})
     device.ping()
     device.ping()
-    assert bytes_of(device) == events.ping(1) + events.ping(2)
+    assert bytes_of(device) == encoding.ping(1) + encoding.ping(2)
     assert device.receive(said(0, {"type": "pong", "id": 1})) == []
 
 
 def test_a_peer_that_has_opened_its_last_substream_is_spent_without_reuse(server):
     assert not server.peer_is_spent
-    server.receive(events.stream_opened(LAST_OF_DEVICE, None))
+    server.receive(encoding.stream_opened(LAST_OF_DEVICE, None))
     assert server.peer_is_spent
     server.enable({REUSE})
     assert not server.peer_is_spent
@@ -579,7 +580,7 @@ def test_a_peer_that_asks_without_reading_is_owed_one_answer_alone(server):
     server.enable({PING})
     for number in range(10_000):
         assert server.receive(said(0, {"type": "ping", "id": number})) == []
-    assert bytes_of(server) == events.pong(9_999)
+    assert bytes_of(server) == encoding.pong(9_999)
     assert not server
 
 
@@ -598,8 +599,8 @@ def test_uninvited_it_is_passed_over(server):
 def test_what_is_offered_is_understood_before_the_answer_is_acted_upon(side, hears):
     tunnel = TunnelCore(side)
     tunnel.offer({GOAWAY, PING})
-    heard = tunnel.receive(events.ping(1) + events.go_away(5))
+    heard = tunnel.receive(encoding.ping(1) + encoding.go_away(5))
     assert (events.GoAway(5) in heard) is hears
-    assert tunnel.take(1000).pieces == [events.pong(1)]
+    assert tunnel.take(1000).pieces == [encoding.pong(1)]
     tunnel.enable(())
-    assert isinstance(tunnel.receive(events.go_away(5))[0], events.Ignored)
+    assert isinstance(tunnel.receive(encoding.go_away(5))[0], events.Ignored)

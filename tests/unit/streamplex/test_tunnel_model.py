@@ -68,7 +68,7 @@ class BackToBack(RuleBasedStateMachine):
         return [
             channel
             for channel in sorted(self.open[side])
-            if self.tunnels[side].state(channel).local_ended is ended
+            if self.tunnels[side].stream(channel).state.local_ended is ended
         ]
 
     def _choose(self, draw, side, *, ended=False):

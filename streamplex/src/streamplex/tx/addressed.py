@@ -28,9 +28,8 @@ class Addressed:
 
     __slots__ = ("channel", "name")
 
-    def __init__(self, channel: int, name: str | None) -> None:
-        self.channel = channel
-        self.name = name
+    channel: int
+    name: str | None
 
     def getPeer(self) -> IAddress:
         """Return the substream's channel number and name. There is no IP address."""

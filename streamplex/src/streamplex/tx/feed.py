@@ -14,8 +14,9 @@ from streamplex.tx.flow import MAX_WAITING_BYTES, RESUME_WAITING_BYTES
 class Lane(Interface):
     """The outgoing queue of a substream, to which the producer writes."""
 
+    @property
     def waiting_bytes(self) -> int:
-        """Return the number of queued bytes that are not sent yet."""
+        """Number of queued bytes that are not sent yet."""
 
     def later(self, call: Callable[[], None]) -> None:
         """Make the call in a later turn of the reactor."""
@@ -37,11 +38,7 @@ class Feed:
         self.wants_room = not streaming  # a push producer: while it is paused
         self._pull_due = False
 
-    def begin(self) -> None:
-        """Start to pace the producer. Bytes may be queued already."""
-        if self._streaming:
-            self.written(self._lane.waiting_bytes())
-        else:
+        if not streaming:
             self._pull_later()
 
     def forget(self) -> None:
@@ -78,7 +75,7 @@ class Feed:
             return
         if not self._streaming:
             self._pull_later()
-        elif self.wants_room and self._lane.waiting_bytes() <= RESUME_WAITING_BYTES:
+        elif self.wants_room and self._lane.waiting_bytes <= RESUME_WAITING_BYTES:
             self.wants_room = False
             cast("IPushProducer", self._producer).resumeProducing()
 
@@ -90,5 +87,5 @@ class Feed:
 
     def _pull(self) -> None:
         self._pull_due = False
-        if self._producer is not None and not self._streaming and not self._lane.waiting_bytes():
+        if self._producer is not None and not self._streaming and not self._lane.waiting_bytes:
             cast("IPullProducer", self._producer).resumeProducing()

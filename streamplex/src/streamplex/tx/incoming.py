@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import assert_never, cast
+from typing import TypeAlias, assert_never, cast
 
 from twisted.internet import error
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, ITransport
@@ -19,15 +19,17 @@ from streamplex.events import (
     StreamFailed,
     StreamReset,
 )
-from streamplex.handle import SubstreamHandle
 from streamplex.messages import BytesLike
-from streamplex.tx.flow import HELD_BY_WINDOW, MAX_HELD_EVENTS_BYTES
+from streamplex.tx.flow import MAX_HELD_EVENTS_BYTES
 from streamplex.tx.intake import Delivery, Intake
-from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakesViews, Pump
+from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakesViews
 from streamplex.tx.outgoing import Outgoing
 from streamplex.tx.substream_states import READING, Reading, ReadingInput, Writing
+from streamplex.window import Window
 
 _LOST = Reading.LOST
+
+_OtherThanData: TypeAlias = CustomReceived | StreamEnded | StreamFailed | StreamReset
 
 _GONE = Protocol()
 """Takes the place of a protocol after its connectionLost: otherwise protocol and substream would
@@ -51,14 +53,14 @@ class Incoming(Outgoing):
         "takes_sequences",
     )
 
-    def __init__(self, channel: int, name: str | None, core: SubstreamHandle, pump: Pump) -> None:
-        super().__init__(channel, name, core, pump)
-        self.protocol: IProtocol | None = None
-        self._reading = Reading.WAITING
-        self._peer_ended = False  # its end has come here; the core may have read further
-        self._is_aware = self._takes_views = self.takes_sequences = False  # of the protocol
-        self._lost: Failure | None = None  # the reason given to connectionLost
-        self._intake = Intake(HELD_BY_WINDOW if core.has_window else pump.held)
+    protocol: IProtocol | None
+    takes_sequences: bool
+    _takes_views: bool  # of the protocol, as the next
+    _is_aware: bool  # it provides ISubstreamProtocol
+    _reading: Reading
+    _intake: Intake
+    _peer_ended: bool  # its end has come here; the core may have read further
+    _lost: Failure | None  # the reason given to connectionLost
 
     @property
     @abstractmethod
@@ -94,14 +96,12 @@ class Incoming(Outgoing):
         self.takes_sequences = ITakesSequences.providedBy(protocol)
         lost = self._lost
         self._reading = READING[self._reading][ReadingInput.ATTACH]
-
-        def connect() -> None:
-            try:
-                protocol.makeConnection(cast("ITransport", self))
-            except Exception as fault:  # noqa: BLE001  # as in `_guarded`
-                self._pump.failed(self, fault)
-
-        self._intake.begin(connect, self._hand_on)
+        self._intake.begin()
+        try:
+            protocol.makeConnection(cast("ITransport", self))
+        except Exception as fault:  # noqa: BLE001  # as in `_guarded`
+            self._pump.failed(self, fault)
+        self._intake.begun(self._hand_on)
         if lost is not None:
             self._call_lost(lost)
 
@@ -109,10 +109,6 @@ class Incoming(Outgoing):
     def _releases_later(self) -> bool:
         """Whether the protocol will call `release` itself."""
         return self._is_aware and self._reading is not _LOST
-
-    @property
-    def _substream_protocol(self) -> ISubstreamProtocol:
-        return cast("ISubstreamProtocol", self.protocol)
 
     @property
     def peer_ended(self) -> bool:
@@ -129,15 +125,19 @@ class Incoming(Outgoing):
         """
         if isinstance(event, StreamEnded):
             self._peer_ended = True
-        elif isinstance(event, CustomReceived) and self._is_flooded():
-            self._end_for("ENOBUFS: too many events")
-            return
-        elif isinstance(event, StreamFailed | StreamReset):
+        elif isinstance(event, CustomReceived):
+            if self._stream.window is not None and self._is_flooded(self._stream.window):
+                self._end_for("ENOBUFS: too many events")
+                return
+        else:
             self._drop_held()
             if self._reading is not Reading.WAITING:
                 self._hand_on(event)  # even while the consumer is paused: it can be aborted
                 return
-        self._intake.deliver(event, self._hand_on)
+        if self._intake.is_through:
+            self._hand_on(event)
+        else:
+            self._intake.wait(event)
 
     def deliver_data(self, run: Sequence[DataReceived]) -> None:
         """Deliver consecutive pieces of data to the protocol, or hold them until it can take them.
@@ -148,7 +148,10 @@ class Incoming(Outgoing):
             self._hand_on_together([event.data for event in run])
             return
         for event in run:
-            self._intake.deliver(event, self._hand_on)
+            if self._intake.is_through:
+                self._hand_on_data(event.data)
+            else:
+                self._intake.wait(event)
 
     def _hand_on_together(self, pieces: Sequence[BytesLike]) -> None:
         if self._reading is Reading.OPEN and self.takes_sequences:
@@ -156,52 +159,60 @@ class Incoming(Outgoing):
                 cast("ITakesSequences", self.protocol).dataSequenceReceived(pieces)
             except Exception as fault:  # noqa: BLE001  # as below
                 self._pump.failed(self, fault)
-        if self._core.has_window:
-            self._consumed(sum(map(len, pieces)))
+        self._consumed(sum(map(len, pieces)))
         self._release_if_over()
 
-    def _hand_on(self, event: Delivery) -> None:
+    def _hand_on_data(self, data: BytesLike) -> None:
         try:
-            self._call_protocol(event)
+            if self._reading is Reading.OPEN and self.protocol is not None:
+                # Some protocols accept views: a copy costs as much as the rest of the way.
+                self.protocol.dataReceived(data if self._takes_views else bytes(data))  # type: ignore[arg-type]  # as it says
         except Exception as fault:  # noqa: BLE001  # as in `_guarded`, without a closure per event
             self._pump.failed(self, fault)
-        if self._core.has_window and isinstance(event, DataReceived):
-            self._consumed(len(event.data))
+        window = self._stream.window
+        if window is not None and (grant := window.take(len(data), self._pump.clock.seconds())):
+            self._stream.grant(grant)
+            self._flush()
+        if self._writing is Writing.SENT or self._reading is _LOST:
+            self._release_if_over()
+
+    def _hand_on(self, event: Delivery) -> None:
+        if isinstance(event, DataReceived):
+            self._hand_on_data(event.data)
+            return
+        try:
+            self._call_protocol(event)
+        except Exception as fault:  # noqa: BLE001  # as in `_guarded`
+            self._pump.failed(self, fault)
         if self._writing is Writing.SENT or self._reading is _LOST:
             self._release_if_over()
 
     def _consumed(self, nbytes: int) -> None:
-        if self._core.consumed(nbytes, self._pump.clock.seconds()):
-            self._pump.flush()
+        if self._stream.consumed(nbytes, self._pump.clock.seconds()):
+            self._flush()
 
     def _drop_held(self) -> None:
         # Dropped data counts as consumed: else the peer might lack the credit to send its end.
-        if (nbytes := self._intake.drop()) and self._core.has_window:
+        if self._intake.waiting and (nbytes := self._intake.drop()):
             self._consumed(nbytes)
 
-    def _is_flooded(self) -> bool:
+    def _is_flooded(self, window: Window) -> bool:
         """Whether too many events come or wait; events need no credit."""
-        if not self._core.has_window or not self._reading.wants_data:
+        if not self._reading.wants_data:
             return False
         if self._intake.event_bytes > MAX_HELD_EVENTS_BYTES:
             return True
-        return not self._core.count_event(self._pump.clock.seconds())
+        return not window.count_event(self._pump.clock.seconds())
 
-    def _call_protocol(self, event: Delivery) -> None:
+    def _call_protocol(self, event: _OtherThanData) -> None:
         match event:
-            case DataReceived():
-                if self._reading is Reading.OPEN and self.protocol is not None:
-                    # Some protocols accept views: a copy costs as much as the rest of the way.
-                    self.protocol.dataReceived(
-                        event.data if self._takes_views else bytes(event.data)  # type: ignore[arg-type]  # as it says
-                    )
+            case CustomReceived():
+                if self._is_aware and self._reading is not _LOST:
+                    self.protocol.customReceived(event.name, event.args)  # type: ignore[union-attr]
             case StreamEnded():
                 self._call_end()
             case StreamFailed():
                 self._call_failed(event.message)
-            case CustomReceived():
-                if self._is_aware and self._reading is not _LOST:
-                    self._substream_protocol.customReceived(event.name, event.args)
             case StreamReset():
                 self._call_reset()
             case _:
@@ -218,13 +229,13 @@ class Incoming(Outgoing):
         if not self._is_aware:
             self._lose(Failure(SubstreamError(message)))
         elif self._reading is not _LOST:
-            self._substream_protocol.errorReceived(message)
+            cast("ISubstreamProtocol", self.protocol).errorReceived(message)
 
     def _call_reset(self) -> None:
         if not self._is_aware:
             self._lose(Failure(SubstreamError("the peer accepts no more data")))
         elif self._reading is not _LOST:
-            self._substream_protocol.resetReceived()
+            cast("ISubstreamProtocol", self.protocol).resetReceived()
 
     @property
     def held_bytes(self) -> int:
@@ -234,7 +245,7 @@ class Incoming(Outgoing):
     @property
     def has_unread(self) -> bool:
         """Whether the substream holds data or events that the protocol has not taken."""
-        return bool(self._intake)
+        return bool(self._intake.waiting)
 
     # --- IPushProducer: the consumer's side -------------------------------------------
 

@@ -14,7 +14,7 @@ from streamplex.events import (
     StreamReset,
 )
 from streamplex.jsontext import size_in_memory
-from streamplex.schedule import SMALL_BYTES
+from streamplex.lane import SMALL_BYTES
 from streamplex.tx.interfaces import Held
 
 HELD_EVENT_BYTES = 256
@@ -40,42 +40,29 @@ HandOn: TypeAlias = Callable[[Delivery], None]
 class Intake:
     """A queue that delivers received events in order: at once while it is open, later otherwise.
 
-    `event_bytes` is the assumed memory in bytes of the custom events in the queue. `held` counts
-    all queued bytes.
+    `is_through` is True while nothing waits and nothing has to: the owner then delivers an event
+    itself, else it calls `wait`. `waiting` are the queued events, `event_bytes` the assumed memory
+    in bytes of the custom events among them. `held` counts all queued bytes.
     """
 
-    __slots__ = ("_busy", "_held", "_open", "_waiting", "event_bytes")
+    __slots__ = ("_busy", "_held", "_open", "event_bytes", "is_through", "waiting")
 
     def __init__(self, held: Held) -> None:
         self._held = held
         # With nothing in it an empty deque would be the largest part of an idle substream.
-        self._waiting: deque[Delivery | _SmallPieces] | tuple[()] = ()
+        self.waiting: deque[Delivery | _SmallPieces] | tuple[()] = ()
         self._open = False
-        self._busy = False  # a delivery is under way: later ones have to wait
-        self.event_bytes = 0  # assumed cost of the custom events that wait
-
-    def __bool__(self) -> bool:
-        """Return whether the queue holds any event."""
-        return bool(self._waiting)
-
-    @property
-    def is_through(self) -> bool:
-        """Whether the next event would be delivered at once."""
-        return self._open and not self._busy and not self._waiting
+        self._busy = False  # a delivery of queued events is under way: later ones have to wait
+        self.is_through = False
+        self.event_bytes = 0
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory that all queued events are assumed to take."""
-        return sum(_cost(each) for each in self._waiting)
+        return sum(_cost(each) for each in self.waiting)
 
-    def deliver(self, event: Delivery, hand_on: HandOn) -> None:
-        """Deliver an event through `hand_on` now, or queue it."""
-        if self._open and not self._busy and not self._waiting:  # `is_through`, without a call
-            hand_on(event)
-        else:
-            self._wait(event)
-
-    def _wait(self, event: Delivery) -> None:
+    def wait(self, event: Delivery) -> None:
+        """Queue an event. Called while `is_through` is False."""
         if isinstance(event, DataReceived) and len(event.data) <= SMALL_BYTES:
             self._wait_small(event)
             return
@@ -88,7 +75,7 @@ class Intake:
             self.event_bytes += cost
 
     def _wait_small(self, event: DataReceived) -> None:
-        last = self._waiting[-1] if self._waiting else None
+        last = self.waiting[-1] if self.waiting else None
         if isinstance(last, _SmallPieces) and len(last.data) < SMALL_BYTES:
             last.data += event.data
             self._held.add(len(event.data))
@@ -97,41 +84,41 @@ class Intake:
             self._held.add(HELD_EVENT_BYTES + len(event.data))
 
     def _append(self, event: Delivery | _SmallPieces) -> None:
-        if isinstance(self._waiting, tuple):
-            self._waiting = deque()
-        self._waiting.append(event)
+        if isinstance(self.waiting, tuple):
+            self.waiting = deque()
+        self.waiting.append(event)
 
-    def begin(self, call: Callable[[], None], hand_on: HandOn) -> None:
-        """Open the queue, make `call`, then deliver the queued events.
-
-        Events that come during `call` wait until it returns. `call` may close the queue again.
-        """
+    def begin(self) -> None:
+        """Let events wait until `begun`, while the protocol is connected."""
         self._open = self._busy = True
-        try:
-            call()
-        finally:
-            self._busy = False
-        self._hand_on_waiting(hand_on)
+
+    def begun(self, hand_on: HandOn) -> None:
+        """Deliver the queued events, unless the queue was closed since `begin`."""
+        self._busy = False
+        if self._open:
+            self.open(hand_on)
 
     def open(self, hand_on: HandOn) -> None:
         """Deliver all queued events, and later events at once."""
         self._open = True
-        if not self._busy:
-            self._hand_on_waiting(hand_on)
-
-    def _hand_on_waiting(self, hand_on: HandOn) -> None:
+        if self._busy:
+            return
+        if not self.waiting:
+            self.is_through = True
+            return
         self._busy = True
         try:
-            while self._open and self._waiting:
+            while self._open and self.waiting:
                 hand_on(self._next())
         finally:
             self._busy = False
+            self.is_through = self._open and not self.waiting
 
     def _next(self) -> Delivery:
-        assert isinstance(self._waiting, deque)  # noqa: S101 -- something waits
-        waited = self._waiting.popleft()
-        if not self._waiting:
-            self._waiting = ()
+        assert isinstance(self.waiting, deque)  # noqa: S101 -- something waits
+        waited = self.waiting.popleft()
+        if not self.waiting:
+            self.waiting = ()
         cost = _cost(waited)
         self._held.remove(cost)
         if isinstance(waited, CustomReceived):
@@ -145,20 +132,21 @@ class Intake:
 
         Called when no more events follow.
         """
-        while self._waiting:
+        while self.waiting:
             hand_on(self._next())
 
     def close(self) -> None:
         """Queue later events instead of delivering them."""
-        self._open = False
+        self._open = self.is_through = False
 
     def drop(self) -> int:
         """Drop all queued events. Return the number of bytes of data that were dropped."""
         nbytes = 0
-        while self._waiting:
+        while self.waiting:
             event = self._next()
             if isinstance(event, DataReceived):
                 nbytes += len(event.data)
+        self.is_through = self._open and not self._busy
         return nbytes
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from twisted.internet.interfaces import IProducer
 
 from streamplex.errors import LocalError
-from streamplex.handle import SubstreamHandle
 from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
+from streamplex.stream import Stream
 from streamplex.tx.addressed import Addressed
 from streamplex.tx.feed import Feed
 from streamplex.tx.interfaces import Pump
@@ -18,16 +18,17 @@ from streamplex.tx.substream_states import WRITING, Writing, WritingInput
 
 
 class Outgoing(Addressed, ABC):
-    """The sending half of a substream. `Incoming` adds receiving, `Substream` closing."""
+    """The sending half of a substream. `Incoming` adds receiving, `Substream` closing.
 
-    __slots__ = ("_core", "_feed", "_pump", "_writing")
+    `Substream` sets the attributes of all three, in one call for each substream.
+    """
 
-    def __init__(self, channel: int, name: str | None, core: SubstreamHandle, pump: Pump) -> None:
-        super().__init__(channel, name)
-        self._core = core
-        self._pump = pump
-        self._writing = Writing.OPEN
-        self._feed: Feed | None = None  # while a producer is registered
+    __slots__ = ("_feed", "_pump", "_stream", "_writing")
+
+    _stream: Stream  # the substream in the core
+    _pump: Pump
+    _writing: Writing
+    _feed: Feed | None  # while a producer is registered
 
     @abstractmethod
     def crashed(self, fault: Exception) -> None:
@@ -40,9 +41,14 @@ class Outgoing(Addressed, ABC):
         """Make the call in a later turn of the reactor, as Twisted's transports do."""
         self._pump.clock.callLater(0, self._guarded, call)
 
+    def _flush(self) -> None:
+        if not self._pump.is_flushing:
+            self._pump.flush()
+
+    @property
     def waiting_bytes(self) -> int:
-        """Return the number of queued bytes that are not sent yet."""
-        return self._core.waiting_bytes()
+        """Number of queued bytes that are not sent yet."""
+        return self._stream.nbytes
 
     def write(self, data: BytesLike) -> int:
         """Send data of any size; return how many bytes wait now because they cannot be sent yet.
@@ -52,11 +58,12 @@ class Outgoing(Addressed, ABC):
         """
         if self._writing.is_over or not data:
             return 0
-        self._core.send(data)
-        self._pump.flush()
-        if waiting := self._core.waiting_bytes():
+        self._stream.send(data)
+        if not self._pump.is_flushing:
+            self._pump.flush()
+        if waiting := self._stream.nbytes:
             if isinstance(data, memoryview):
-                self._core.keep()
+                self._stream.keep()
             if self._feed is not None:
                 self._feed.written(waiting)
         return waiting
@@ -71,8 +78,9 @@ class Outgoing(Addressed, ABC):
         Does nothing if the substream is released.
         """
         if self._writing is not Writing.RELEASED:
-            self._core.emit(name, *args)
-            self._pump.flush()
+            self._stream.emit(name, *args)
+            if not self._pump.is_flushing:
+                self._pump.flush()
 
     def fail(self, message: str) -> None:
         """Report to the peer that this side of the substream failed. Closes nothing.
@@ -80,8 +88,8 @@ class Outgoing(Addressed, ABC):
         Does nothing if the substream is released.
         """
         if self._writing is not Writing.RELEASED:
-            self._core.fail(message)
-            self._pump.flush()
+            self._stream.fail(message)
+            self._flush()
 
     @property
     def is_promised(self) -> bool:
@@ -89,7 +97,7 @@ class Outgoing(Addressed, ABC):
 
         If it had not, the server has to refuse the substream. True without flow control.
         """
-        return self._core.is_promised
+        return self._stream.is_promised
 
     def together(self, call: Callable[[], None]) -> None:
         """Make the call, and then send everything that it queued in one piece, which costs less."""
@@ -100,7 +108,7 @@ class Outgoing(Addressed, ABC):
 
         Outside a read, the call is made at once.
         """
-        self._pump.behind(lambda: self._guarded(call))
+        self._pump.behind(self, call)
 
     # --- its end ----------------------------------------------------------------------
 
@@ -118,14 +126,14 @@ class Outgoing(Addressed, ABC):
         """Queue `end`, unless it was queued."""
         if not self._writing.is_over:
             self._writing = WRITING[self._writing][WritingInput.END]
-            self._core.end()
-            self._pump.flush()
+            self._stream.end()
+            self._flush()
 
     def served(self) -> None:
         """Called when queued data was sent: resumes the producer, and detects that `end` left."""
         if self._feed is not None and self._feed.wants_room:
             self._guarded(self._feed.sent)
-        if self._writing is Writing.ENDED and not self._core.waiting_bytes():
+        if self._writing is Writing.ENDED and not self._stream.nbytes:
             self._writing = WRITING[self._writing][WritingInput.SENT]
             self.later(self._own_end_sent)
 
@@ -147,7 +155,8 @@ class Outgoing(Addressed, ABC):
             raise LocalError(f"substream {self.channel} has a producer already")
         else:
             self._feed = Feed(self, producer, streaming)
-            self._feed.begin()
+            if waiting := self._stream.nbytes:
+                self._feed.written(waiting)
 
     def unregisterProducer(self) -> None:
         """Stop pacing the producer, because it will write no more.

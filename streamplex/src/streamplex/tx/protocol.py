@@ -6,7 +6,7 @@ The pump decides nothing: the core chooses what is sent next, and the listener r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never, cast
+from typing import TypeAlias, assert_never, cast
 
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -35,7 +35,6 @@ from streamplex.events import (
     StreamOpened,
     StreamReset,
 )
-from streamplex.handle import SubstreamHandle
 from streamplex.limits import PeerLimits
 from streamplex.tunnel import TunnelCore
 from streamplex.tx.bulk import keep_queue_short
@@ -51,6 +50,9 @@ from streamplex.tx.tls import ended_by_fin
 
 CLOSE_TIMEOUT_S = 10.0
 """Seconds in which a closing tunnel has to send its queued bytes; then it is aborted."""
+
+_Guarded: TypeAlias = tuple[Crashable, Callable[[], None]]
+"""A call into the protocol of a substream, which is ended if the call raises."""
 
 
 @implementer(IPushProducer, IHandshakeListener, ITakesViews)
@@ -75,7 +77,7 @@ class TunnelProtocol(Sending):
         super().__init__(TunnelCore(side, limits))
         self.clock = clock
         self._listener = listener
-        self._behind: list[Callable[[], None]] | None = None  # while bytes are handed on
+        self._behind: list[_Guarded] | None = None  # while bytes are handed on
         self._fault: Exception | None = None  # for which this side has cut the transport
         self._close_deadline: IDelayedCall | None = None
         self._keep_alive: KeepAlive | None = None
@@ -155,12 +157,12 @@ class TunnelProtocol(Sending):
         self._log.failure("substream {channel} failed", channel=substream.channel)
         substream.crashed(fault)
 
-    def behind(self, call: Callable[[], None]) -> None:
-        """Make the call when the current read is delivered; outside a read, at once."""
+    def behind(self, substream: Crashable, call: Callable[[], None]) -> None:
+        """Make a guarded call when the current read is delivered; outside a read, at once."""
         if self._behind is None:
-            call()
+            self.call_guarded(substream, call)
         else:
-            self._behind.append(call)
+            self._behind.append((substream, call))
 
     # --- from the transport -----------------------------------------------------------
 
@@ -187,11 +189,12 @@ class TunnelProtocol(Sending):
         """Deliver received bytes to the substreams, then send all their answers at once."""
         if not self._phase.alive:
             return
-        self._peer_took()
+        if self._keep_alive is not None:
+            self._keep_alive.heard()
         self.together(lambda: self._dispatch_all(data))
 
     def _dispatch_all(self, data: bytes | memoryview) -> None:
-        behind: list[Callable[[], None]] = []
+        behind: list[_Guarded] = []
         self._behind = behind
         try:
             # Consecutive data of one substream, as most bulk data is, is delivered in one call.
@@ -212,8 +215,11 @@ class TunnelProtocol(Sending):
                 self._dispatch_data(run)
         finally:
             self._behind = None
-        for call in behind:
-            call()
+        for substream, call in behind:
+            try:
+                call()
+            except Exception as fault:  # noqa: BLE001  # as in `call_guarded`
+                self.failed(substream, fault)
 
     def _dispatch_data(self, run: list[DataReceived]) -> None:
         # A handler of an event before may have released the substream.
@@ -223,14 +229,9 @@ class TunnelProtocol(Sending):
 
     def _dispatch(self, event: Notice | Fault) -> None:
         match event:
-            case (
-                StreamEnded(channel)
-                | StreamFailed(channel)
-                | CustomReceived(channel)
-                | StreamReset(channel)
-            ):
+            case CustomReceived() | StreamEnded() | StreamFailed() | StreamReset():
                 # A handler of an event before this one may have released the substream.
-                substream = self._substreams.get(channel)
+                substream = self._substreams.get(event.channel)
                 if substream is not None:
                     substream.deliver(event)
             case StreamOpened(channel, name):
@@ -247,9 +248,7 @@ class TunnelProtocol(Sending):
                 assert_never(event)
 
     def _add(self, channel: int, name: str | None) -> Substream:
-        substream = self._substreams[channel] = Substream(
-            channel, name, SubstreamHandle(self.core, channel), self
-        )
+        substream = self._substreams[channel] = Substream(self.core.stream(channel), name, self)
         return substream
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -263,6 +262,7 @@ class TunnelProtocol(Sending):
         for substream in list(self._substreams.values()):
             substream.tunnel_lost(why)
         self._substreams.clear()
+        self.core.scheduler.clear()  # what is queued refers to the scheduler: a cycle
         self._listener.tunnelLost(why)
 
     def _why_lost(self, reason: Failure) -> Failure:

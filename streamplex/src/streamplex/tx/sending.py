@@ -65,7 +65,7 @@ class Sending(Protocol, ABC):
         self.core = core
         self._phase = Phase.CONNECTING
         self._paused = False  # by the transport: it has enough to send
-        self._flushing = False
+        self.is_flushing = False
         self._batch_bytes = MAX_BATCH_BYTES
         self._substreams: dict[int, Substream] = {}
 
@@ -123,29 +123,32 @@ class Sending(Protocol, ABC):
         """Turn on the features that both ends have named; see `TunnelCore.enable`."""
         self.core.enable(features, windows, peers_first)
 
-    def forget(self, channel: int) -> None:
-        """Remove a substream that has been released from `substreams`."""
+    def release(self, channel: int) -> None:
+        """Free the number of a substream, and remove it from `substreams`."""
+        self.core.release(channel)
         self._substreams.pop(channel, None)
 
     def together(self, call: Callable[[], None]) -> None:
         """Make the call, and then send everything that it queued in one piece."""
-        outermost = not self._flushing
-        self._flushing = True
+        outermost = not self.is_flushing
+        self.is_flushing = True
         try:
             call()
         finally:
             if outermost:
-                self._flushing = False
+                self.is_flushing = False
         self.flush()
 
     def flush(self) -> None:
         """Write queued bytes to the transport while it has room."""
-        if self._flushing:
+        if self.is_flushing:
             return  # a flush further up the stack continues until nothing is left
-        self._flushing = True
+        self.is_flushing = True
         try:
-            while not self._paused and self._phase.alive and self.core.scheduler:
+            while not self._paused and self._phase.alive and self.core.scheduler.has_more:
                 batch = self.core.take(self._batch_bytes)
+                if not batch.pieces:
+                    break
                 self._wire.write(b"".join(batch.pieces))
                 if not self._paused:
                     self._batch_bytes = min(2 * self._batch_bytes, MAX_BATCH_BYTES)
@@ -154,7 +157,7 @@ class Sending(Protocol, ABC):
                     if substream is not None:
                         substream.served()
         finally:
-            self._flushing = False
+            self.is_flushing = False
         if self._phase is Phase.CLOSING and not self.core.has_waiting:
             self._close()
 

@@ -22,9 +22,10 @@ from streamplex.errors import TunnelLostError
 from streamplex.events import (
     StreamFailed,
 )
-from streamplex.handle import SubstreamHandle
-from streamplex.tx.flow import MAX_STALL_S
+from streamplex.stream import Stream
+from streamplex.tx.flow import HELD_BY_WINDOW, MAX_STALL_S
 from streamplex.tx.incoming import Incoming
+from streamplex.tx.intake import Intake
 from streamplex.tx.interfaces import Pump
 from streamplex.tx.substream_states import READING, Closing, Reading, ReadingInput, Writing
 
@@ -46,9 +47,20 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
 
     __slots__ = ("_closing", "stalled")
 
-    def __init__(self, channel: int, name: str | None, core: SubstreamHandle, pump: Pump) -> None:
-        super().__init__(channel, name, core, pump)
+    def __init__(self, stream: Stream, name: str | None, pump: Pump) -> None:
+        self.channel = stream.channel
+        self.name = name
         self.stalled = False
+        self.protocol = None
+        self._stream = stream
+        self._pump = pump
+        self._writing = Writing.OPEN
+        self._feed = None
+        self._reading = Reading.WAITING
+        self._peer_ended = False
+        self._is_aware = self._takes_views = self.takes_sequences = False
+        self._lost = None
+        self._intake = Intake(pump.held if stream.window is None else HELD_BY_WINDOW)
         self._closing = Closing.NO
 
     @property
@@ -91,8 +103,8 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         The peer receives an error, the protocol its connectionLost.
         """
         if self._reading is not Reading.LOST:
-            self._core.abort("internal error")
-            self._pump.flush()
+            self._stream.abort("internal error")
+            self._flush()
             self._lose(Failure(fault))
 
     def release(self) -> None:
@@ -103,9 +115,26 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         self._end()
         if self._writing is Writing.RELEASED:
             return
+        self._release()
+
+    def close_with(self, name: str) -> None:
+        """Send `end`, if it was not sent, and the event `name` behind it; then `release`.
+
+        Does not wait for a registered producer. This is one call because every substream needs it.
+        """
+        if self._writing is Writing.RELEASED:
+            return
+        if self._writing.is_over:
+            self._stream.emit(name)
+        else:
+            self._stream.end_with(name)
+        self._release()
+
+    def _release(self) -> None:
         self._writing = Writing.RELEASED
-        self._core.release()
-        self._pump.forget(self.channel)
+        if not self._pump.is_flushing:
+            self._pump.flush()
+        self._pump.release(self.channel)
         self._lose(self._why_closed())
 
     def _why_closed(self) -> Failure:
@@ -119,7 +148,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         """
         if not (self._writing is Writing.SENT or self._reading is Reading.LOST):
             return  # the usual case
-        if self.peer_ended and not self._intake and not self._releases_later:
+        if self.peer_ended and not self._intake.waiting and not self._releases_later:
             self.release()
 
     def _lose(self, reason: Failure) -> None:
@@ -129,10 +158,12 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         self._reading = READING[self._reading][ReadingInput.LOSE]
         self._lost = reason
         self._drop_held()
-        self._intake.open(self._hand_on)
-        self._guarded(self._stop_feed)
-        self._end()
-        self._release_if_over()
+        if self._feed is not None:
+            self._guarded(self._stop_feed)
+        if self._writing is not Writing.RELEASED:
+            self._intake.open(self._hand_on)
+            self._end()
+            self._release_if_over()
         self._call_lost(reason)
 
     def _own_end_sent(self) -> None:
@@ -164,8 +195,8 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
             return
         self._closing = Closing.ABORTED
         self._discard()
-        self._core.abort("aborted")
-        self._pump.flush()
+        self._stream.abort("aborted")
+        self._flush()
         self._end()
         self.later(self._aborted)
 
@@ -176,7 +207,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         It has with flow control, once, and only until the substream is over.
         """
         over = self._reading in (Reading.RESET, Reading.LOST) or self._writing is Writing.RELEASED
-        return self._core.has_window and not over
+        return self._stream.window is not None and not over
 
     def reset(self) -> None:
         """Ask the peer to drop its queued data and to end the substream. Ends this side, too.
@@ -188,8 +219,8 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         if self._closing is Closing.NO:
             self._closing = Closing.CLOSED
         self._discard(ReadingInput.RESET)
-        self._core.reset()
-        self._pump.flush()
+        self._stream.reset()
+        self._flush()
         self._end()
         self.later(self._aborted)
 

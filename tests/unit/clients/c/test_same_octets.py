@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from streamplex import conversation, events, messages
+from streamplex import conversation, encoding, messages
 from support.clients.c_client import FEATURES, STREAMS, CDevice, PythonDevice, joined
 
 WINDOWS = st.sampled_from([1, 2, 1000, 1024, 65_536])
@@ -151,12 +151,12 @@ class SameOctets(RuleBasedStateMachine):
     def accept(self, dropped, window, cuts):
         names = [*sorted(set(FEATURES) - dropped), "other/1", 3]
         answer = {"authed": True, "features": names, "window": window}
-        self.frame(events.message(answer), cuts)
+        self.frame(encoding.message(answer), cuts)
 
     @rule(said=REFUSAL, cuts=CUTS, rarely=st.integers(0, 9))
     def refuse(self, said, cuts, rarely):
         if rarely == 0:
-            self.frame(events.message(said), cuts)
+            self.frame(encoding.message(said), cuts)
 
     @rule(stream=streams, size=SIZES, cuts=CUTS)
     def data(self, stream, size, cuts):
@@ -171,40 +171,40 @@ class SameOctets(RuleBasedStateMachine):
     def end(self, stream, cuts):
         if stream not in self.ended:
             self.ended.add(stream)
-            self.frame(events.stream_ended(stream), cuts)
+            self.frame(encoding.stream_ended(stream), cuts)
 
     @rule(stream=streams, text=TEXTS | st.text("é", min_size=120, max_size=140), cuts=CUTS)
     def fail(self, stream, text, cuts):
-        self.frame(events.stream_failed(stream, text), cuts)
+        self.frame(encoding.stream_failed(stream, text), cuts)
 
     @rule(stream=streams, name=NAMES, cuts=CUTS)
     def custom(self, stream, name, cuts):
-        self.frame(events.custom(stream, name, ()), cuts)
+        self.frame(encoding.custom(stream, name, ()), cuts)
 
     @rule(stream=streams, size=st.integers(1, 2000), cuts=CUTS)
     def credit(self, stream, size, cuts):
-        self.frame(events.credit_granted(stream, size), cuts)
+        self.frame(encoding.credit_granted(stream, size), cuts)
 
     @rule(stream=streams, cuts=CUTS, rarely=st.integers(0, 3))
     def reset(self, stream, cuts, rarely):
         if rarely == 0:
-            self.frame(events.stream_reset(stream), cuts)
+            self.frame(encoding.stream_reset(stream), cuts)
 
     @rule(identity=st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=64), cuts=CUTS)
     def ping_of_the_proxy(self, identity, cuts):
-        self.frame(events.pong(identity).replace(b"pong", b"ping"), cuts)
+        self.frame(encoding.pong(identity).replace(b"pong", b"ping"), cuts)
 
     @rule(after_ms=st.integers(0, 2**31 - 1), cuts=CUTS, rarely=st.integers(0, 9))
     def goaway(self, after_ms, cuts, rarely):
         if rarely == 0:
-            self.frame(events.go_away(after_ms), cuts)
+            self.frame(encoding.go_away(after_ms), cuts)
 
     @rule(number=st.sampled_from([1, 3]), cuts=CUTS, rarely=st.integers(0, 9))
     def open_of_the_proxy(self, number, cuts, rarely):
         # the C client keeps no state of the proxy's substreams, so it does not notice a second open
         if rarely == 0 and number not in self.opened_by_proxy:
             self.opened_by_proxy.add(number)
-            self.frame(events.stream_opened(number, None), cuts)
+            self.frame(encoding.stream_opened(number, None), cuts)
 
     @rule(said=FAULTY_CONTROL, cuts=CUTS, rarely=st.integers(0, 9))
     def faulty_control(self, said, cuts, rarely):

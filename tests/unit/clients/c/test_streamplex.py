@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamplex import events, messages
+from streamplex import encoding, messages
 from support.clients.c_client import FEATURES, CDevice
 
 ROOM, STREAMS, NUMBERS, STATE, ARGUMENT, PEER_RESET = -1, -2, -3, -4, -5, -6
@@ -13,12 +13,12 @@ def accepted(library, offered=FEATURES, window=1024, peers_window=65_536, **size
     device.start("token", None, set(offered) - {"device/1"}, window)
     device.sent()
     answer = {"authed": True, "features": list(offered), "window": peers_window}
-    assert device.receive(events.message(answer))[0][0] == "accepted"
+    assert device.receive(encoding.message(answer))[0][0] == "accepted"
     return device
 
 
 def close(device, stream):
-    assert device.receive(events.custom(stream, "close", ())) == [("close", stream)]
+    assert device.receive(encoding.custom(stream, "close", ())) == [("close", stream)]
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,10 @@ def close(device, stream):
         (messages.data_header(4, 1) + b"x", "data of a substream that was never opened"),
         (messages.data_header(2, 0), "an empty data message"),
         (messages.data_header(2, 1025) + bytes(1025), "more data than the window"),
-        (events.stream_ended(4), "an end of a substream that was never opened"),
-        (events.stream_ended(2) * 2, "a second end"),
-        (events.stream_ended(2) + messages.data_header(2, 1) + b"x", "data after the end"),
-        (events.credit_granted(2, 2**31 - 1), "credit above the limit"),
+        (encoding.stream_ended(4), "an end of a substream that was never opened"),
+        (encoding.stream_ended(2) * 2, "a second end"),
+        (encoding.stream_ended(2) + messages.data_header(2, 1) + b"x", "data after the end"),
+        (encoding.credit_granted(2, 2**31 - 1), "credit above the limit"),
         (messages.encode_json(2, {"event": "error", "message": 3}), "an error without text"),
     ],
 )
@@ -42,7 +42,7 @@ def test_a_fault_is_reported_and_nothing_follows(library, frame, what):
     device = accepted(library)
     device.connect("net", "a", 80)
     assert device.receive(frame)[-1] == ("fault",), what
-    assert device.receive(events.ping(1)) == [("fault",)]
+    assert device.receive(encoding.ping(1)) == [("fault",)]
     assert device.send(2, b"x") == 1  # the program may go on calling until it notices
 
 
@@ -51,7 +51,7 @@ def test_data_beyond_the_credit_is_not_queued(library):
     stream = device.connect("net", "a", 80)
     assert device.send(stream, bytes(30)) == 10
     assert device.send(stream, b"x") == 0
-    device.receive(events.credit_granted(stream, 1))
+    device.receive(encoding.credit_granted(stream, 1))
     assert device.send(stream, b"xy") == 1
 
 
@@ -76,13 +76,17 @@ def test_answers_wait_for_room_and_are_sent_later(library):
     device.sent()
     device.receive(messages.data_header(stream, 1000) + bytes(1000))
     device.send(stream, bytes(1000))
-    device.receive(events.pong(7).replace(b"pong", b"ping"))
-    device.receive(events.pong("é").replace(b"pong", b"ping"))
+    device.receive(encoding.pong(7).replace(b"pong", b"ping"))
+    device.receive(encoding.pong("é").replace(b"pong", b"ping"))
     device.consumed(stream, 1000)
     close(device, other)
     assert len(device.sent()) == 512
     # the newer ping counts; the grant and the end of the closed substream follow
-    expected = events.pong("é"), events.credit_granted(stream, 1000), events.stream_ended(other)
+    expected = (
+        encoding.pong("é"),
+        encoding.credit_granted(stream, 1000),
+        encoding.stream_ended(other),
+    )
     assert device.sent() == b"".join(expected)
     assert device.sent() == b""
 
@@ -122,14 +126,14 @@ def test_late_messages_of_a_released_number_are_dropped(library):
     device = accepted(library)
     stream = device.connect("net", "a", 80)
     close(device, stream)
-    late = messages.data_header(stream, 3) + b"abc" + events.stream_ended(stream)
-    assert device.receive(late + events.credit_granted(stream, 5)) == []
+    late = messages.data_header(stream, 3) + b"abc" + encoding.stream_ended(stream)
+    assert device.receive(late + encoding.credit_granted(stream, 5)) == []
 
 
 def test_after_goaway_nothing_is_opened_and_open_substreams_go_on(library):
     device = accepted(library)
     stream = device.connect("net", "a", 80)
-    assert device.receive(events.go_away(1800)) == [("goaway", 1800)]
+    assert device.receive(encoding.go_away(1800)) == [("goaway", 1800)]
     assert device.connect("net", "a", 80) == STATE
     assert device.send(stream, b"x") == 1
 
@@ -138,7 +142,7 @@ def test_nothing_can_be_sent_after_the_end_or_the_peers_reset(library):
     device = accepted(library)
     ended, reset = device.connect("net", "a", 80), device.connect("net", "a", 80)
     device.end(ended)
-    device.receive(events.stream_reset(reset))
+    device.receive(encoding.stream_reset(reset))
     assert (device.send(ended, b"x"), device.end(ended)) == (STATE, STATE)
     assert device.send(reset, b"x") == PEER_RESET
 
@@ -155,7 +159,7 @@ def test_nothing_is_opened_before_the_answer_or_after_a_refusal(library):
     device = CDevice(library)
     device.start("token", None, {"ping/1"}, 1024)
     assert device.connect("net", "a", 80) == STATE
-    device.receive(events.message({"authed": False}))
+    device.receive(encoding.message({"authed": False}))
     assert device.connect("net", "a", 80) == STATE
 
 
@@ -166,9 +170,9 @@ def test_without_features_everything_may_be_sent_at_once(library):
     device.send(stream, b"0123456789")
     assert device.sent() == b"".join(
         [
-            events.message({"token": "DEV-CRED"}),
-            events.stream_opened(2, "net"),
-            events.custom(2, "_pls_connect", (17_000, "127.0.0.1")),
+            encoding.message({"token": "DEV-CRED"}),
+            encoding.stream_opened(2, "net"),
+            encoding.custom(2, "_pls_connect", (17_000, "127.0.0.1")),
             messages.data_header(2, 10) + b"0123456789",
         ]
     )
@@ -202,14 +206,14 @@ def test_it_is_started_once_with_a_window_and_a_short_name(library):
 
 def test_a_cut_frame_is_noticed(library):
     device = accepted(library)
-    device.receive(events.go_away(1)[:-1])
+    device.receive(encoding.go_away(1)[:-1])
     assert not device.between_frames
 
 
 def test_an_answer_to_a_ping_is_reported(library):
     device = accepted(library)
     device.ping()
-    device.receive(events.pong(1))
+    device.receive(encoding.pong(1))
     assert device.pongs == 1
 
 

@@ -103,7 +103,7 @@ def test_when_it_goes_on_everything_arrives_and_its_window_has_grown(tunnels):
     tunnels.pump()
     assert source.left == 0
     assert len(slow.data) == 10_000 * KIB
-    assert tunnels.device.core.flow._windows[2].left > 256 * KIB
+    assert tunnels.device.core.stream(2).window.left > 256 * KIB
 
 
 def test_what_waits_for_a_protocol_is_held_to_its_window_too():

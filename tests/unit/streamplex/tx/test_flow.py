@@ -9,7 +9,7 @@ from twisted.internet.testing import StringTransport
 from zope.interface import implementer
 
 from streamplex import LocalError, SubstreamError
-from streamplex.schedule import FRAME_BYTES
+from streamplex.lane import FRAME_BYTES
 from streamplex.tx.feed import Feed
 from streamplex.tx.flow import (
     MAX_HELD_BYTES,
@@ -168,9 +168,8 @@ def test_a_pull_producer_is_asked_whenever_all_has_left(tunnels):
 
 def test_a_pull_producer_is_asked_once_however_many_batches_its_answer_fills():
     turns = []
-    lane = SimpleNamespace(waiting_bytes=lambda: 0, later=turns.append)
+    lane = SimpleNamespace(waiting_bytes=0, later=turns.append)
     feed = Feed(lane, Pull(StringTransport()), False)
-    feed.begin()
     for _ in range(3):
         feed.sent()
     assert len(turns) == 1
@@ -590,8 +589,7 @@ def test_a_tunnel_that_is_lost_is_watched_no_more(tunnels):
 
 def test_a_feed_whose_producer_is_done_calls_it_no_more():
     class Lane:
-        def waiting_bytes(self):
-            return 0
+        waiting_bytes = 0
 
         def later(self, call):
             call()

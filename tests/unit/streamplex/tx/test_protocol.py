@@ -14,7 +14,7 @@ from streamplex import (
     RemoteError,
     Side,
     TunnelLostError,
-    events,
+    encoding,
 )
 from streamplex.features import GOAWAY, REUSE
 from streamplex.messages import DATA_HEADER_BYTES, data_header, encode_json
@@ -73,8 +73,8 @@ def test_answers_to_one_read_leave_in_one_write():
     listener.on_open = lambda substream: substream.emit("hello")
     writes = []
     transport.write = writes.append
-    tunnel.dataReceived(events.stream_opened(2, None) + events.stream_opened(4, None))
-    assert writes == [events.custom(2, "hello", ()) + events.custom(4, "hello", ())]
+    tunnel.dataReceived(encoding.stream_opened(2, None) + encoding.stream_opened(4, None))
+    assert writes == [encoding.custom(2, "hello", ()) + encoding.custom(4, "hello", ())]
 
 
 def test_a_message_from_before_the_connection_leaves_with_it():
@@ -82,7 +82,7 @@ def test_a_message_from_before_the_connection_leaves_with_it():
     tunnel.message(1)
     transport = StringTransport()
     tunnel.makeConnection(transport)
-    assert transport.value() == events.message(1)
+    assert transport.value() == encoding.message(1)
 
 
 def test_what_is_not_known_is_ignored(tunnels):
@@ -262,8 +262,8 @@ def test_a_peer_that_asks_without_reading_is_cut():
 
 def test_a_peer_that_sends_more_than_it_may_is_cut(tunnels):
     tunnels.server.hear_at_most(30)
-    tunnels.server.dataReceived(events.message("x" * 30))
-    tunnels.server.dataReceived(events.message("y"))
+    tunnels.server.dataReceived(encoding.message("x" * 30))
+    tunnels.server.dataReceived(encoding.message("y"))
     tunnels.pump()
     assert tunnels.far.messages == ["x" * 30]
     assert tunnels.far.lost.check(RemoteError)
@@ -277,7 +277,7 @@ def test_data_of_the_read_in_which_its_substream_was_released_is_not_delivered()
 
     tunnels = Tunnels(Releases)
     _, far = tunnels.open(Aware())
-    tunnels.server.dataReceived(events.custom(2, "go", ()) + data_header(2, 4) + b"data")
+    tunnels.server.dataReceived(encoding.custom(2, "go", ()) + data_header(2, 4) + b"data")
     assert far.calls == ["made", "go", "lost"]
     assert tunnels.server.transport.connected
 
@@ -365,14 +365,14 @@ def test_nothing_is_heard_after_a_cut(tunnels):
     tunnels.device.pauseProducing()
     tunnels.pump()
     assert tunnels.far.calls.count("opened") <= 1
-    tunnels.server.dataReceived(events.message("after"))
+    tunnels.server.dataReceived(encoding.message("after"))
     assert tunnels.far.calls[-1] == "lost"
 
 
 def test_events_of_the_read_in_which_the_tunnel_was_cut_are_not_delivered():
     tunnel, listener, _ = connected()
     listener.on_open = lambda substream: tunnel.abortConnection()
-    tunnel.dataReceived(events.stream_opened(2, None) + events.message("later"))
+    tunnel.dataReceived(encoding.stream_opened(2, None) + encoding.message("later"))
     assert listener.calls == ["made", "opened"]
 
 

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from streamplex import LocalError, SubstreamError, TunnelLostError, events
+from streamplex import LocalError, SubstreamError, TunnelLostError, encoding
 from streamplex.messages import data_header
 from streamplex.tx import ITakesSequences, ITakesViews, SubstreamAddress
 from support.memory_tunnels import Aware, HalfCloseable, Plain, Tunnels
@@ -421,7 +421,7 @@ def test_what_is_to_be_done_behind_waits_for_all_that_came_with_it():
     done = []
     _, far = tunnels.open(Aware())
     tunnels.server.dataReceived(
-        events.custom(2, "go", ()) + data_header(2, 4) + b"data" + events.stream_ended(2)
+        encoding.custom(2, "go", ()) + data_header(2, 4) + b"data" + encoding.stream_ended(2)
     )
     assert done == [["made", "go", "data", "read lost"]]
 

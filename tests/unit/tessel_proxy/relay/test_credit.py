@@ -179,7 +179,7 @@ def test_what_is_released_and_waits_for_credit_counts_as_open(logged):
 
 def test_more_than_was_granted_costs_the_device_its_tunnel(stage):
     device, _ = stage.relay()
-    stage.device.core.scheduler.grant(device.transport.channel, 1 << 30)
+    stage.device.core.scheduler.grant(stage.device.core.stream(device.transport.channel), 1 << 30)
     write_much(device.transport, 1024 * KIB)
     stage.pump()
     assert stage.listener.lost
