@@ -18,6 +18,6 @@ from tessel_service_kit.clocks import MonotonicReactor
 _PLACE: Final = "twisted.internet.reactor"
 
 if _PLACE not in sys.modules:
-    installReactor(MonotonicReactor())  # type: ignore[no-untyped-call] # Twisted's has no types
+    installReactor(MonotonicReactor())
 
 reactor: Any = import_module(_PLACE)

@@ -103,3 +103,113 @@ def test_a_handler_that_fails_at_the_end_of_a_connection_does_not_end_the_reacto
     reader.connectionLost = lambda _reason: 1 / 0
     reactor.doIteration(0)
     assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_an_event_that_a_handler_cannot_take_does_not_end_the_reactor(
+    reactor, pair, logged_failures
+):
+    writer = Reader(pair[0])
+    writer.doWrite = error.ConnectionLost
+    writer.connectionLost = lambda _reason: 1 / 0
+    reactor.addWriter(writer)
+    reactor.doIteration(0)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_descriptor_that_is_removed_is_polled_no_more(reactor, pair, both):
+    reader = readable(reactor, pair)
+    if both:
+        reactor.addWriter(reader)
+    for _ in range(2):  # a second time does nothing
+        reactor.removeReader(reader)
+    reactor.doIteration(0)
+    assert reader.calls == ["write"] * both
+    reactor.removeWriter(reader)
+    reactor.doIteration(0)
+    assert reader.calls == ["write"] * both
+    assert reader not in reactor._selectables.values()
+
+
+def test_a_descriptor_that_is_closed_is_still_found_and_removed(reactor, pair):
+    reader = readable(reactor, pair)
+    reactor._poller.unregister(reader.fileno())
+    reactor._poller.close()  # as the kernel forgets it
+    reactor._poller = select.epoll()
+    reactor._poller.register(reader.fileno(), select.EPOLLIN)
+    reader.fileno = lambda: -1
+    reactor.removeReader(reader)
+    assert reader not in reactor._selectables.values()
+
+
+# --- turns
+
+
+def turns(reactor, *calls):
+    """Run the reactor with these calls in its first turn, until it stops."""
+    for call in calls:
+        reactor.callWhenRunning(call)
+    reactor.callLater(20, reactor.stop)  # for a test that fails
+    reactor.run(installSignalHandlers=False)
+
+
+def test_calls_at_the_end_of_a_turn_are_made_behind_its_events_in_their_order(reactor, pair):
+    made = []
+    reader = readable(reactor, pair)
+
+    def read():
+        reactor.removeReader(reader)
+        reactor.call_at_turn_end(lambda: made.append("first"))
+        reactor.call_at_turn_end(reactor.stop)
+        made.append("read")
+
+    reader.doRead = read
+    turns(reactor)
+    assert made == ["read", "first"]
+
+
+def test_a_call_that_is_added_at_the_end_of_a_turn_is_made_in_the_next_without_a_wait(reactor):
+    again = lambda: reactor.call_at_turn_end(reactor.stop)  # noqa: E731
+    began = reactor.seconds()
+    turns(reactor, lambda: reactor.call_at_turn_end(again))
+    assert reactor.seconds() - began < 10
+
+
+def test_a_timer_that_is_made_at_the_end_of_a_turn_is_not_overslept(reactor):
+    began = reactor.seconds()
+    turns(reactor, lambda: reactor.call_at_turn_end(lambda: reactor.callLater(0.01, reactor.stop)))
+    assert 0.01 <= reactor.seconds() - began < 10
+
+
+def test_a_timer_may_be_due_later_than_epoll_can_wait(reactor):
+    reactor.callLater(1e9, reactor.stop)
+    assert reactor.timeout() == 2_147_483
+
+
+def test_a_call_from_a_thread_ends_a_wait(reactor):
+    turns(reactor, lambda: reactor.callInThread(reactor.callFromThread, reactor.stop))
+
+
+def test_a_call_at_the_end_of_a_turn_that_fails_is_logged_and_keeps_no_other_from_its(
+    reactor, logged_failures
+):
+    reactor.call_at_turn_end(lambda: 1 / 0)
+    reactor.call_at_turn_end(reactor.stop)
+    turns(reactor)
+    assert len(logged_failures.flush(ZeroDivisionError)) == 1
+
+
+def test_an_error_of_a_turn_itself_ends_no_other_turn(reactor, monkeypatch, logged_failures):
+    poll, polls = reactor.doIteration, []
+
+    def fail_once(timeout):
+        polls.append(timeout)
+        if len(polls) == 1:
+            raise OSError("no poll")
+        poll(timeout)
+
+    monkeypatch.setattr(reactor, "doIteration", fail_once)
+    reactor.callLater(0.01, reactor.stop)
+    turns(reactor)
+    assert len(polls) > 1
+    assert len(logged_failures.flush(OSError)) == 1

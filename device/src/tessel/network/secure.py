@@ -131,7 +131,7 @@ class TlsTransport(TLSTransport):
 
     def discard(self) -> None:
         """Send close_notify and close the connection below, without waiting for the target."""
-        self.unregisterProducer()  # type: ignore[no-untyped-call]  # Twisted's; else both layers wait for it
+        self.unregisterProducer()  # else both layers wait for it
         self.loseConnection()
         below = cast("StreamTransport", self.transport)
         if IDiscardable.providedBy(below):

@@ -74,11 +74,12 @@ def read_view(
 ) -> ConnectionLost | ConnectionDone | None:
     """Read up to `bufferSize` bytes and pass a view of them to `hand_on`. Replaces `doRead`.
 
-    Returns None, or the reason why the connection has ended. All transports share one buffer, which
-    stays in the processor's cache, so the view is valid only for the time of the call.
+    `bufferSize` is at most READ_BYTES. Returns None, or the reason why the connection has ended.
+    All transports share one buffer, which stays in the processor's cache, so the view is valid only
+    for the time of the call.
     """
     try:
-        nbytes = transport.socket.recv_into(_came, min(transport.bufferSize, READ_BYTES))
+        nbytes = transport.socket.recv_into(_came, transport.bufferSize)
     except BlockingIOError:
         return None
     except OSError:
@@ -121,7 +122,10 @@ def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> 
     except OSError as why:
         if why.errno not in TELLS_NOTHING:
             _read_no_end(transport)
-    if sent < sum(map(len, pieces)):
+    unsent = -sent
+    for piece in pieces:
+        unsent += len(piece)
+    if unsent:
         transport.write(b"".join(behind(sent, pieces)))
         _pause_producer(transport)
 

@@ -4,6 +4,8 @@
   Here a piece has four records, and the data of one read is delivered at once. Memory BIOs are
   kept: TLS on the socket itself costs as much to write and more to read
   (docs/decisions/0013-fast-path.md).
+- Twisted collects small writes until the next turn by a timer. Here they are encrypted together at
+  the end of the same turn, without a timer.
 - Twisted reports every end without close_notify as a lost connection, though many peers only send
   TCP's FIN. Here `ended_by_fin` says how TCP ended.
 - When TLS is over, Twisted asks TCP to close, and TCP waits for the producer above TLS: forever, if
@@ -20,24 +22,30 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
+    IProtocol,
     IProtocolFactory,
     IReactorTime,
     ITCPTransport,
     ITransport,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer, providedBy
 from zope.interface.declarations import Provides
 
-from streamplex.tx.bulk import Writable, read_views_in_bulk, write_at_once
+from streamplex.tx.bulk import read_views_in_bulk, write_at_once
 from streamplex.tx.interfaces import ITakesViews
-from streamplex.tx.openssl import is_resumed, opened, rest, seal, sealed, shrink
+from streamplex.tx.openssl import WANT_READ, is_resumed, opened, rest, seal, sealed, shrink
+from streamplex.tx.turns import at_turn_end
 
 LAST_BYTES_S = 30.0
 """Seconds in which TCP has to send its last bytes when TLS is over. The peer answers no more, so
 that progress cannot be observed."""
+
+MAX_UNSEALED_BYTES = 64_000
+"""Most bytes that wait for the end of the turn; more are encrypted at once. The same as Twisted's
+own limit: joining more costs more than the records that it saves."""
 
 _PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
 
@@ -75,16 +83,24 @@ def _keep_declarations(secure: type, transport: ITransport) -> None:
 
 
 @implementer(ITakesViews)
-class TLSTransport(BufferingTLSTransport):
+class TLSTransport(TLSMemoryBIOProtocol):
     """A TLS connection as a transport; made by a TLSFactory.
 
     `tcp_reason` is the reason for which TCP was lost; None while TCP is connected. `heard` is True
     after the peer has sent a byte.
     """
 
+    factory: TLSFactory
     tcp_reason: Failure | None = None
     heard = False
     _last_bytes: IDelayedCall | None = None
+    _unsealed_bytes = 0
+
+    def __init__(
+        self, factory: TLSFactory, wrapped: IProtocol, connect_wrapped: bool = True
+    ) -> None:
+        super().__init__(factory, wrapped, connect_wrapped)  # type: ignore[no-untyped-call]
+        self._unsealed: list[bytes] = []  # written in this turn
 
     @property
     def resumed(self) -> bool:
@@ -98,17 +114,34 @@ class TLSTransport(BufferingTLSTransport):
         read_views_in_bulk(transport)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
 
+    def write(self, data: bytes) -> None:
+        """Send `data`, with all other small pieces that are written in the same turn."""
+        if self._lostTLSConnection or (self.disconnecting and self._producer is None):
+            return
+        if not self._unsealed and len(data) <= MAX_UNSEALED_BYTES:
+            self.factory.at_turn_end(self._seal)
+        self._unsealed.append(data + b"")  # a TypeError here rather than later
+        self._unsealed_bytes += len(data)
+        if self._unsealed_bytes > MAX_UNSEALED_BYTES:
+            self._seal()
+
+    def _seal(self) -> None:
+        if self._unsealed:
+            data = b"".join(self._unsealed)
+            self._unsealed.clear()
+            self._unsealed_bytes = 0
+            self._write(data)
+
     def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name
         if self._lostTLSConnection:
             return
-        left = memoryview(bytes)
+        taken = 0
         try:
-            while left:
-                taken, data = seal(self._tlsConnection, left)
-                left = left[taken:]
+            while taken < len(bytes):
+                taken, data = seal(self._tlsConnection, bytes, taken)
                 self._send(data)
         except SSL.WantReadError:  # a handshake is under way
-            self._bufferedWrite(left.tobytes())  # type: ignore[no-untyped-call]  # Twisted's
+            self._bufferedWrite(bytes[taken:])  # type: ignore[no-untyped-call]  # Twisted's
         except SSL.Error:
             self._tlsShutdownFinished(Failure())
 
@@ -117,7 +150,7 @@ class TLSTransport(BufferingTLSTransport):
             self._send(data)
 
     def _send(self, data: memoryview) -> None:
-        write_at_once(cast("Writable", self.transport), (data,))
+        write_at_once(self.transport, (data,))  # type: ignore[arg-type]  # as every transport can
 
     def dataReceived(self, data: bytes | memoryview) -> None:
         """Called when encrypted data arrived: decrypts it for the wrapped protocol."""
@@ -140,7 +173,7 @@ class TLSTransport(BufferingTLSTransport):
         return not self._lostTLSConnection
 
     def _taken(self, why_no_more: SSL.Error | None) -> None:
-        if why_no_more is not None and not self._lostTLSConnection:
+        if why_no_more not in (None, WANT_READ) and not self._lostTLSConnection:
             self._end_after(why_no_more)
         self._flushSendBIO()
 
@@ -148,16 +181,26 @@ class TLSTransport(BufferingTLSTransport):
         if isinstance(why, SSL.ZeroReturnError):
             self._shutdownTLS()  # type: ignore[no-untyped-call]  # Twisted's
             self._tlsShutdownFinished(None)  # connectionLost tells how TCP ended
-        elif not isinstance(why, SSL.WantReadError):
+        else:
             self._tlsShutdownFinished(Failure(why))
+
+    def loseConnection(self) -> None:
+        """Close after all written data is sent."""
+        self._seal()
+        super().loseConnection()  # type: ignore[no-untyped-call]  # Twisted's
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer. After `loseConnection`, close when all written data is sent."""
+        self._seal()
+        super().unregisterProducer()  # type: ignore[no-untyped-call]  # Twisted's
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
         super()._tlsShutdownFinished(reason)  # type: ignore[no-untyped-call]  # Twisted's
         if self._producer is not None:
             self._producer.pauseProducing()
-            self.unregisterProducer()  # type: ignore[no-untyped-call]  # Twisted's
+            self.unregisterProducer()
         if self._last_bytes is None and self.tcp_reason is None:
-            clock = cast("TLSFactory", self.factory).clock
+            clock = self.factory.clock
             below = cast("ITCPTransport", self.transport)
             self._last_bytes = clock.callLater(LAST_BYTES_S, below.abortConnection)
 
@@ -172,7 +215,7 @@ class TLSTransport(BufferingTLSTransport):
             reason = Failure(error.ConnectionDone())
         if self._last_bytes is not None and self._last_bytes.active():
             self._last_bytes.cancel()
-        super().connectionLost(reason)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]  # Twisted's
 
 
 class TLSFactory(TLSMemoryBIOFactory):
@@ -193,6 +236,7 @@ class TLSFactory(TLSMemoryBIOFactory):
     ) -> None:
         super().__init__(context, is_client, wrapped, clock)
         self.clock = clock
+        self.at_turn_end = at_turn_end(clock)
 
 
 def ended_by_fin(reason: Failure, transport: object) -> bool:

@@ -8,7 +8,7 @@ import socket
 import pytest
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.tcp import Connection
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from streamplex.tx.tls import TLSTransport
@@ -63,8 +63,8 @@ def test_twisteds_tcp_connection_closes_its_sending_direction_by_a_private_metho
 
 @pytest.mark.parametrize("name", TLS_METHODS)
 def test_twisteds_tls_has_the_methods_that_are_replaced_or_called(name):
-    missing = f"BufferingTLSTransport.{name} has changed; tx/tls.py: {TLS_METHODS[name]}"
-    assert callable(getattr(BufferingTLSTransport, name, None)), missing
+    missing = f"TLSMemoryBIOProtocol.{name} has changed; tx/tls.py: {TLS_METHODS[name]}"
+    assert callable(getattr(TLSMemoryBIOProtocol, name, None)), missing
 
 
 @pytest.mark.parametrize("name", TLS_STATE)

@@ -17,7 +17,14 @@ from zope.interface import implementer
 from streamplex import RemoteError, Side, TunnelLostError
 from streamplex.tx import TunnelProtocol
 from streamplex.tx.openssl import ROOM_BYTES
-from streamplex.tx.tls import LAST_BYTES_S, TLSFactory, TLSTransport, ended_by_fin, ignore_alpn
+from streamplex.tx.tls import (
+    LAST_BYTES_S,
+    MAX_UNSEALED_BYTES,
+    TLSFactory,
+    TLSTransport,
+    ended_by_fin,
+    ignore_alpn,
+)
 from support.memory_tunnels import Connection, HalfCloseable, Listener, Plain, Tunnels
 
 NOT_TLS = b"\x17\x03\x03\x00\x40" + b"?" * 64  # a record that nobody has encrypted
@@ -309,6 +316,48 @@ def test_a_write_that_tls_refuses_is_the_connections_end(secured):
     secured.near.transport.write(bytes(70_000))
     secured.pump()
     assert secured.near.lost.check(SSL.Error)
+
+
+def records(data):
+    """How many TLS records these bytes are."""
+    count = 0
+    while data:
+        data = data[5 + int.from_bytes(data[3:5], "big") :]
+        count += 1
+    return count
+
+
+def test_small_pieces_of_one_turn_are_one_record(over):
+    for _ in range(100):
+        over.device.transport.write(b"\x00\x02\x00\x00{}"[:2])
+    over.connection.clock.advance(0)
+    assert records(over.connection.ends[0].sent) == 1
+
+
+def test_much_is_encrypted_at_once_in_its_order(over):
+    over.device.transport.write(b"first")
+    over.device.transport.write(bytes(MAX_UNSEALED_BYTES))
+    assert len(over.connection.ends[0].sent) > MAX_UNSEALED_BYTES
+    with pytest.raises(TypeError):
+        over.device.transport.write("text")
+
+
+def test_what_is_written_before_a_close_is_sent_also_if_a_producer_delays_the_close(contexts):
+    client, server = contexts
+    clock, near, far = Clock(), Plain(), Plain()
+    connection = Connection(
+        over_tls(client, near, clock, is_client=True),
+        over_tls(server, far, clock, is_client=False),
+        clock,
+    )
+    producer = Producer(near.transport, pieces=0)
+    near.transport.loseConnection()
+    near.transport.write(b"last words")
+    near.transport.unregisterProducer()
+    near.transport.write(b"too late")
+    connection.pump()
+    assert far.data == b"last words"
+    assert not producer.calls
 
 
 # --- how TLS ends
