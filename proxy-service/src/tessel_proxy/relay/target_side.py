@@ -216,12 +216,7 @@ class TargetSide(Protocol):
     def _close(self, outcome: Outcome) -> None:
         """End the substream, and report it to the device."""
         self._clean_up(outcome)
-        self._substream.together(self._send_closed)
-
-    def _send_closed(self) -> None:
-        self._end_substream()
-        self._substream.emit(conversation.CLOSED)
-        self._substream.release()
+        self._substream.close_with(conversation.CLOSED)
 
     def _clean_up(self, outcome: Outcome) -> None:
         self._move(RelayInput.CLOSE)
