@@ -11,6 +11,7 @@ from twisted.internet import reactor
 from twisted.logger import capturedLogs
 
 from support.proxy_in_memory import LoggedEvents
+from support.proxy_on_sockets import Shows, connected
 from tessel_oauth.config import Config as StubConfig
 from tessel_oauth.server import Server
 from tessel_oauth.store import Store
@@ -21,7 +22,6 @@ from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.limits.penalties import FREE_FAILURES
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
-from unit.tessel_proxy.startup.test_service import Shows, connected
 
 RECHECK_S = 0.3
 SLACK_S = 5.0  # of a busy machine

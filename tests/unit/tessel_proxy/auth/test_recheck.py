@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from streamplex.tx.timers import SharedTimers
-from support.proxy_in_memory import KIM, LoggedEvents, Says, Stage
+from support.proxy_in_memory import KIM, Says, Stage
 from tessel_proxy.auth import Account, AuthUnavailableError, Refused
 from tessel_proxy.auth.recheck import SHORTEST, Recheck, TokenLoss
 
@@ -91,12 +91,6 @@ def test_it_does_not_show_the_token():
 
 
 # --- a session
-
-
-@pytest.fixture
-def logged():
-    with LoggedEvents() as logged:
-        yield logged
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import succeed
 
 from support.egress_table import ACCOUNT, OWN_ADDRESS, OWN_PORT, TABLE
-from support.proxy_in_memory import LoggedEvents, Stage
+from support.proxy_in_memory import Stage
 from tessel_proxy.auth import Account
 from tessel_proxy.startup.config import Config
 from tessel_proxy.targets.opening import MAX_ANSWERS
@@ -22,12 +22,6 @@ class Kim:
 
     def check(self, _token):
         return succeed(Account(ACCOUNT))
-
-
-@pytest.fixture
-def logged():
-    with LoggedEvents() as logged:
-        yield logged
 
 
 @pytest.fixture

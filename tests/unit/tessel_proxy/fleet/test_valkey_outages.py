@@ -8,7 +8,6 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from support.fleet_engines import Engines, passes, until, until_async
-from support.proxy_in_memory import LoggedEvents
 from support.valkey_server import SlowRelay, ValkeyServer
 from tessel_proxy.fleet import Demand, DeviceMoved, EngineError, TokensRevoked, TunnelsEnded
 from tessel_proxy.fleet.engine import CALL_TIMEOUT_S
@@ -22,12 +21,6 @@ def server():
     found = ValkeyServer().start()
     yield found
     found.close()
-
-
-@pytest.fixture
-def logged():
-    with LoggedEvents() as found:
-        yield found
 
 
 @pytest_twisted.async_yield_fixture

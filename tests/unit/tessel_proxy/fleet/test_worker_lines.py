@@ -2,15 +2,8 @@
 
 import pytest
 
-from support.proxy_in_memory import LoggedEvents
 from tessel_proxy.fleet.worker_lines import MAX_OTHER_BYTES, MAX_PART_BYTES, WorkerLines
 from tessel_service_kit.logs import LogFormat
-
-
-@pytest.fixture
-def logged():
-    with LoggedEvents() as logged:
-        yield logged
 
 
 @pytest.fixture

@@ -7,28 +7,16 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from support.proxy_in_memory import TOKEN
+from support.proxy_on_sockets import accepted, connected
 from tessel_proxy.auth import HardcodedAuthenticator
 from tessel_proxy.limits.descriptors import RESERVED
 from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
-from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
-    authority,
-    connected,
-    logged,
-    make,
-    server_tls,
-)
-
-
-async def accepted(proxy, authority):  # noqa: F811
-    device = await connected(proxy, authority)
-    device.tunnel.message({"token": TOKEN})
-    return device, await device.answered
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_tunnel_too_many_is_cut_and_the_others_stay(make, authority, logged):  # noqa: F811
-    proxy = make(max_tunnels=1)
+async def test_a_tunnel_too_many_is_cut_and_the_others_stay(make_proxy, authority, logged):
+    proxy = make_proxy(max_tunnels=1)
     first, answer = await accepted(proxy, authority)
     assert answer == {"authed": True}
     second = await connected(proxy, authority)
@@ -40,8 +28,8 @@ async def test_a_tunnel_too_many_is_cut_and_the_others_stay(make, authority, log
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_handshake_too_many_is_cut(make, authority, logged):  # noqa: F811
-    proxy = make(max_handshakes=1)
+async def test_a_handshake_too_many_is_cut(make_proxy, authority, logged):
+    proxy = make_proxy(max_handshakes=1)
     silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
     while not proxy._shared.tunnels.handshaking:
         await deferLater(reactor, 0.01)
@@ -59,8 +47,8 @@ async def test_a_handshake_too_many_is_cut(make, authority, logged):  # noqa: F8
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_tunnel_too_many_of_the_account_is_told_so(make, authority, logged):  # noqa: F811
-    proxy = make(max_tunnels_per_account=1)
+async def test_a_tunnel_too_many_of_the_account_is_told_so(make_proxy, authority, logged):
+    proxy = make_proxy(max_tunnels_per_account=1)
     first, _ = await accepted(proxy, authority)
     second, answer = await accepted(proxy, authority)
     assert answer["authed"] is False
@@ -70,7 +58,7 @@ async def test_a_tunnel_too_many_of_the_account_is_told_so(make, authority, logg
     await first.gone
 
 
-def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):  # noqa: F811
+def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):
     config = Config(max_tunnels=RESERVED)
     proxy = ProxyService(
         config, reactor, HardcodedAuthenticator(TOKEN), server_tls, descriptors=2 * RESERVED
@@ -80,8 +68,8 @@ def test_few_descriptors_are_told_of_at_the_start(server_tls, logged):  # noqa: 
 
 
 @pytest_twisted.ensureDeferred
-async def test_nobody_is_let_in_while_the_memory_is_full(make, authority, logged):  # noqa: F811
-    proxy = make(memory_max_mib=1)  # which Python alone takes
+async def test_nobody_is_let_in_while_the_memory_is_full(make_proxy, authority, logged):
+    proxy = make_proxy(memory_max_mib=1)  # which Python alone takes
     device = await connected(proxy, authority)
     await device.gone
     assert logged.named("memory_full")[0]["error"] == "TP2019"

@@ -5,17 +5,10 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from support.proxy_in_memory import TOKEN, LoggedEvents, Stage
+from support.proxy_on_sockets import accepted, connected
 from tessel_proxy.auth import Account, AuthUnavailableError, HardcodedAuthenticator, Refused
 from tessel_proxy.auth.checking import first_check
 from tessel_proxy.limits.penalties import Penalty, PenaltyError
-from unit.tessel_proxy.limits.test_limits_on_sockets import (
-    accepted,
-    authority,  # noqa: F401 -- fixtures
-    connected,
-    logged,  # noqa: F401
-    make,  # noqa: F401
-    server_tls,  # noqa: F401
-)
 
 
 class Asked(HardcodedAuthenticator):
@@ -33,7 +26,7 @@ class Asked(HardcodedAuthenticator):
 def test_a_token_that_stays_wrong_is_not_asked_about_each_time():
     asked = Asked()
     stage = Stage(asked)
-    with LoggedEvents() as logged:  # noqa: F811
+    with LoggedEvents() as logged:
         for _ in range(5):
             stage.say({"token": "old", "features": ["retry/1"]})
     assert asked.tokens == ["old"] * 3
@@ -115,8 +108,8 @@ def test_a_check_that_finds_it_wrong_does():
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_guesser_is_not_answered_and_its_neighbour_is(make, authority, logged):  # noqa: F811
-    proxy = make(max_wrong_tokens=1)
+async def test_a_guesser_is_not_answered_and_its_neighbour_is(make_proxy, authority, logged):
+    proxy = make_proxy(max_wrong_tokens=1)
     neighbour, _ = await accepted(proxy, authority)
     guesser = await connected(proxy, authority)
     guesser.tunnel.message({"token": "guess"})

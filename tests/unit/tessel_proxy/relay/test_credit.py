@@ -5,7 +5,7 @@ import pytest
 from streamplex import Windows
 from streamplex.features import CREDIT, HALFCLOSE, REUSE
 from streamplex.tx.flow import MAX_WAITING_BYTES
-from support.proxy_in_memory import LoggedEvents, Stage
+from support.proxy_in_memory import Stage
 
 KIB = 1024
 MUCH = 200_000 * KIB
@@ -23,12 +23,6 @@ def with_credit(features=FEATURES, windows=None, **config):
 @pytest.fixture
 def stage():
     return with_credit()
-
-
-@pytest.fixture
-def logged():
-    with LoggedEvents() as logged:
-        yield logged
 
 
 def outcome(logged):

@@ -12,27 +12,15 @@ from twisted.internet.task import deferLater
 from streamplex import SilentPeerError
 from streamplex.credit import Windows
 from streamplex.features import CREDIT, PING
-from support.proxy_in_memory import TOKEN, LoggedEvents
+from support.proxy_in_memory import TOKEN
+from support.proxy_on_sockets import Told, connected
 from support.slow_link import SlowLink
-from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
-    Told,
-    authority,
-    connected,
-    make,
-    server_tls,
-)
 
 BYTES_PER_S = 20_000
 PING_S = 1.5
 TRANSFER_S = 2.8 * PING_S
 MUCH = 8 * BYTES_PER_S * int(TRANSFER_S)
 WITHOUT_CREDIT, WITH_CREDIT = {PING}, {PING, CREDIT}
-
-
-@pytest.fixture
-def logged():
-    with LoggedEvents() as logged:
-        yield logged
 
 
 class Site(Protocol):
@@ -64,7 +52,7 @@ class Behind:
         self.addresses = [link]
 
 
-async def accepted(link, authority, features):  # noqa: F811
+async def accepted(link, authority, features):
     device = await connected(Behind(link), authority)
     device.tunnel.message({"token": TOKEN, "features": sorted(features)})
     assert (await device.answered)["authed"]
@@ -87,8 +75,8 @@ def pause(seconds):
 
 @pytest.mark.parametrize("features", [WITHOUT_CREDIT, WITH_CREDIT])
 @pytest_twisted.ensureDeferred
-async def test_a_download_is_not_taken_for_silence(make, authority, site, features):  # noqa: F811
-    proxy = make(ping_interval_s=PING_S, ping_timeout_s=PING_S)
+async def test_a_download_is_not_taken_for_silence(make_proxy, authority, site, features):
+    proxy = make_proxy(ping_interval_s=PING_S, ping_timeout_s=PING_S)
     with SlowLink(proxy.addresses[0].port, BYTES_PER_S) as link:
         device = await accepted(link, authority, features)
         substream = await opened(device, site)
@@ -100,8 +88,8 @@ async def test_a_download_is_not_taken_for_silence(make, authority, site, featur
 
 
 @pytest_twisted.ensureDeferred
-async def test_an_upload_is_not_taken_for_silence(make, authority, site):  # noqa: F811
-    proxy = make(ping_interval_s=PING_S, ping_timeout_s=PING_S)
+async def test_an_upload_is_not_taken_for_silence(make_proxy, authority, site):
+    proxy = make_proxy(ping_interval_s=PING_S, ping_timeout_s=PING_S)
     with SlowLink(proxy.addresses[0].port, BYTES_PER_S) as link:
         device = await accepted(link, authority, WITH_CREDIT)
         substream = await opened(device, site)
@@ -115,8 +103,8 @@ async def test_an_upload_is_not_taken_for_silence(make, authority, site):  # noq
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_link_that_goes_dead_is_found_in_time(make, authority, site, logged):  # noqa: F811
-    proxy = make(ping_interval_s=PING_S, ping_timeout_s=PING_S)
+async def test_a_link_that_goes_dead_is_found_in_time(make_proxy, authority, site, logged):
+    proxy = make_proxy(ping_interval_s=PING_S, ping_timeout_s=PING_S)
     with SlowLink(proxy.addresses[0].port, BYTES_PER_S) as link:
         device = await accepted(link, authority, WITH_CREDIT)
         await opened(device, site)

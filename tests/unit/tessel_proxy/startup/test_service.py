@@ -4,24 +4,16 @@ import socket
 
 import pytest
 import pytest_twisted
-import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from OpenSSL import SSL
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from streamplex import Side
-from streamplex.tx import TunnelProtocol
-from support.memory_tunnels import Aware, Listener
 from support.proxy_in_memory import TOKEN, LoggedEvents
+from support.proxy_on_sockets import Told, connected
 from tessel_proxy.auth import HardcodedAuthenticator
 from tessel_proxy.auth.wrappers import AuthResult, ResultListener
 from tessel_proxy.egress.rules import EgressMode, rules
@@ -33,102 +25,15 @@ from tessel_proxy.startup.composition import ProxyService
 from tessel_proxy.startup.config import Config
 
 
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_tls(authority):
-    return Shows(authority.issue_cert("localhost"))
-
-
-@implementer(IOpenSSLServerConnectionCreator)
-class Shows:
-    def __init__(self, leaf):
-        self._context = SSL.Context(SSL.TLS_METHOD)
-        self._context.use_certificate(
-            x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
-        )
-        self._context.use_privatekey(load_pem_private_key(leaf.private_key_pem.bytes(), None))
-
-    def serverConnectionForTLS(self, _protocol):
-        return SSL.Connection(self._context, None)
-
-
 @pytest.fixture(autouse=True)
 def logged():
     with LoggedEvents() as logged:
         yield logged
 
 
-@pytest.fixture
-def make(server_tls):
-    """Makes proxies that are stopped when the test is over."""
-    made = []
-
-    def make(**config):
-        settings = {"host": "127.0.0.1", "port": 0, "egress_mode": EgressMode.OPEN, **config}
-        proxy = ProxyService(Config(**settings), reactor, HardcodedAuthenticator(TOKEN), server_tls)
-        made.append(proxy)
-        proxy.startService()
-        return proxy
-
-    yield make
-    for proxy in made:
-        pytest_twisted.blockon(proxy.stopService())
-
-
-class Device(Listener):
-    """A device's end of a tunnel, that can be waited for."""
-
-    def __init__(self):
-        super().__init__()
-        self.answered = Deferred()
-        self.gone = Deferred()
-
-    def messageReceived(self, value):
-        super().messageReceived(value)
-        if not self.answered.called:
-            self.answered.callback(value)
-
-    def tunnelLost(self, reason):
-        super().tunnelLost(reason)
-        self.gone.callback(None)
-
-
-async def connected(proxy, authority):
-    """A device whose TCP and TLS stand, or are about to."""
-    pem = authority.cert_pem.bytes()
-    trust = trustRootFromCertificates([Certificate.loadPEM(pem)])
-    plain = HostnameEndpoint(reactor, "127.0.0.1", proxy.addresses[0].port)
-    endpoint = wrapClientTLS(optionsForClientTLS("localhost", trust), plain)
-    device = Device()
-    factory = Factory.forProtocol(lambda: TunnelProtocol(Side.B, device, reactor))
-    factory.noisy = False
-    await endpoint.connect(factory)
-    return device
-
-
-class Told(Aware):
-    """A substream that can be waited for."""
-
-    def __init__(self):
-        super().__init__()
-        self.waiting = {}
-
-    def customReceived(self, name, args):
-        super().customReceived(name, args)
-        if name in self.waiting:
-            self.waiting.pop(name).callback(None)
-
-    def until(self, name):
-        return self.waiting.setdefault(name, Deferred())
-
-
 @pytest_twisted.ensureDeferred
-async def test_a_device_reaches_a_target_over_tls(make, authority, logged):
-    proxy = make()
+async def test_a_device_reaches_a_target_over_tls(make_proxy, authority, logged):
+    proxy = make_proxy()
     device = await connected(proxy, authority)
     device.tunnel.message({"token": TOKEN})
     assert await device.answered == {"authed": True}
@@ -148,9 +53,9 @@ async def test_a_device_reaches_a_target_over_tls(make, authority, logged):
 
 
 @pytest_twisted.ensureDeferred
-async def test_what_the_proxy_listens_on_is_not_reached_through_it(make, authority, logged):
+async def test_what_the_proxy_listens_on_is_not_reached_through_it(make_proxy, authority, logged):
     allowed = {"egress_mode": EgressMode.ENFORCE, "egress_allow": rules("127.0.0.0/8")}
-    proxy = make(admin_port=0, **allowed)
+    proxy = make_proxy(admin_port=0, **allowed)
     device = await connected(proxy, authority)
     device.tunnel.message({"token": TOKEN})
     await device.answered
@@ -165,8 +70,10 @@ async def test_what_the_proxy_listens_on_is_not_reached_through_it(make, authori
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_tunnels_end_resets_its_targets_but_those_whose_device_has_ended(make, authority):
-    proxy = make()
+async def test_the_tunnels_end_resets_its_targets_but_those_whose_device_has_ended(
+    make_proxy, authority
+):
+    proxy = make_proxy()
     device = await connected(proxy, authority)
     device.tunnel.message({"token": TOKEN})
     await device.answered
@@ -219,8 +126,10 @@ class Greeter(Protocol):
 
 
 @pytest_twisted.ensureDeferred
-async def test_connections_beyond_the_limit_are_cut_until_there_is_room(make, authority, logged):
-    proxy = make(max_unauthenticated=1)
+async def test_connections_beyond_the_limit_are_cut_until_there_is_room(
+    make_proxy, authority, logged
+):
+    proxy = make_proxy(max_unauthenticated=1)
     first = await connected(proxy, authority)
     second = await connected(proxy, authority)
     await second.gone
@@ -236,9 +145,9 @@ async def test_connections_beyond_the_limit_are_cut_until_there_is_room(make, au
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
+async def test_a_stop_cuts_those_who_do_not_go(make_proxy, monkeypatch, logged):
     monkeypatch.setattr(stopping, "STOP_GRACE_S", 0.05)
-    proxy = make(drain_s=0.05)
+    proxy = make_proxy(drain_s=0.05)
     silent = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
     while not proxy._shared.tunnels.all:
         await deferLater(reactor, 0.01)
@@ -252,10 +161,10 @@ async def test_a_stop_cuts_those_who_do_not_go(make, monkeypatch, logged):
 
 @pytest_twisted.ensureDeferred
 async def test_a_stop_resets_targets_that_linger_and_leaves_stuck_look_ups(
-    make, monkeypatch, logged
+    make_proxy, monkeypatch, logged
 ):
     monkeypatch.setattr(stopping, "STOP_GRACE_S", 0.05)
-    proxy = make()
+    proxy = make_proxy()
     lingering = Lingering(proxy._shared.opener.sockets)
     proxy._parts.lookups.under_way = 1
     await proxy.stopService()
@@ -278,10 +187,10 @@ class Lingering:
 
 @pytest_twisted.ensureDeferred
 async def test_a_stop_leaves_targets_without_tunnels_their_time_and_watches_memory_meanwhile(
-    make, monkeypatch
+    make_proxy, monkeypatch
 ):
     monkeypatch.setattr(stopping, "STOP_GRACE_S", 0.05)
-    proxy = make()
+    proxy = make_proxy()
     lingering = Lingering(proxy._shared.opener.sockets)
     lingering.unsent_bytes = 1
     stopped = proxy.stopService()
@@ -295,25 +204,25 @@ async def test_a_stop_leaves_targets_without_tunnels_their_time_and_watches_memo
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_without_a_host_it_listens_on_all_interfaces(make, address):
+def test_without_a_host_it_listens_on_all_interfaces(make_proxy, address):
     if address == "::1" and not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
-    proxy = make(host="")
+    proxy = make_proxy(host="")
     with socket.create_connection((address, proxy.addresses[0].port), 5):
         pass
 
 
-def test_where_there_is_no_ipv6_it_listens_on_ipv4_alone(make, monkeypatch):
+def test_where_there_is_no_ipv6_it_listens_on_ipv4_alone(make_proxy, monkeypatch):
     monkeypatch.setattr(listening.socket, "has_dualstack_ipv6", lambda: False)
-    proxy = make(host="")
+    proxy = make_proxy(host="")
     assert proxy.addresses[0].host == "0.0.0.0"
     with socket.create_connection(("127.0.0.1", proxy.addresses[0].port), 5):
         pass
 
 
 @pytest.mark.parametrize("host", ["", "127.0.0.1"])
-def test_a_port_in_use_is_an_error_that_names_it(make, host):
-    port = make(host=host).addresses[0].port
+def test_a_port_in_use_is_an_error_that_names_it(make_proxy, host):
+    port = make_proxy(host=host).addresses[0].port
     with pytest.raises(CannotListenError, match=str(port)):
         listen(reactor, host, port, Factory())
 
@@ -351,8 +260,8 @@ async def served(proxy, authority):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_stop_lets_what_is_open_finish(make, authority, logged):
-    proxy = make()
+async def test_a_stop_lets_what_is_open_finish(make_proxy, authority, logged):
+    proxy = make_proxy()
     _device, substream, keeper = await served(proxy, authority)
     stopped = proxy.stopService()
     await deferLater(reactor, 0.2)
@@ -369,8 +278,10 @@ async def test_a_stop_lets_what_is_open_finish(make, authority, logged):
 
 
 @pytest_twisted.ensureDeferred
-async def test_before_it_drains_it_is_not_ready_and_takes_tunnels_still(make, authority, logged):
-    proxy = make(drain_delay_s=0.5, proxy_protocol_from=networks("127.0.0.2"))
+async def test_before_it_drains_it_is_not_ready_and_takes_tunnels_still(
+    make_proxy, authority, logged
+):
+    proxy = make_proxy(drain_delay_s=0.5, proxy_protocol_from=networks("127.0.0.2"))
     early = await connected(proxy, authority)
     early.tunnel.message({"token": TOKEN})
     await early.answered
@@ -388,8 +299,8 @@ async def test_before_it_drains_it_is_not_ready_and_takes_tunnels_still(make, au
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_stop_at_once_does_not_wait_for_load_balancers(make, authority):
-    proxy = make(drain_delay_s=60)
+async def test_a_stop_at_once_does_not_wait_for_load_balancers(make_proxy, authority):
+    proxy = make_proxy(drain_delay_s=60)
     device = await connected(proxy, authority)
     stopped = proxy.stopService()
     proxy.abort()
@@ -408,8 +319,8 @@ async def test_what_never_listened_is_not_delayed(server_tls):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_stop_at_once_resets_what_is_open(make, authority):
-    proxy = make()
+async def test_a_stop_at_once_resets_what_is_open(make_proxy, authority):
+    proxy = make_proxy()
     device, _substream, keeper = await served(proxy, authority)
     stopped = proxy.stopService()
     proxy.abort()
@@ -419,9 +330,9 @@ async def test_a_stop_at_once_resets_what_is_open(make, authority):
 
 
 @pytest_twisted.ensureDeferred
-async def test_after_its_time_a_stop_resets_what_is_open(make, authority, monkeypatch):
+async def test_after_its_time_a_stop_resets_what_is_open(make_proxy, authority, monkeypatch):
     monkeypatch.setattr(stopping, "STOP_GRACE_S", 0.05)
-    proxy = make(drain_s=0.05)
+    proxy = make_proxy(drain_s=0.05)
     device, _substream, keeper = await served(proxy, authority)
     await proxy.stopService()
     assert (await keeper.lost)[0].check(ConnectionLost)
@@ -429,8 +340,8 @@ async def test_after_its_time_a_stop_resets_what_is_open(make, authority, monkey
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_stop_waits_for_no_balancers_header(make):
-    proxy = make(proxy_protocol_from=networks("127.0.0.1"))
+async def test_a_stop_waits_for_no_balancers_header(make_proxy):
+    proxy = make_proxy(proxy_protocol_from=networks("127.0.0.1"))
     waiting = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
     while not proxy._ports._main.waiting:
         await deferLater(reactor, 0.01)
@@ -440,8 +351,8 @@ async def test_a_stop_waits_for_no_balancers_header(make):
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_admin_port_is_open_while_the_proxy_serves(make):
-    proxy = make(admin_port=0)
+async def test_the_admin_port_is_open_while_the_proxy_serves(make_proxy):
+    proxy = make_proxy(admin_port=0)
     assert proxy.admin_port > 0
     await proxy.stopService()
     assert proxy.admin_port is None

@@ -12,9 +12,9 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from support.proxy_on_sockets import Shows
 from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.layered import SecureFactory, SecureTarget
-from unit.tessel_proxy.startup.test_service import Shows
 
 MUCH = 32 * 1024 * 1024  # more than Linux and macOS buffer
 

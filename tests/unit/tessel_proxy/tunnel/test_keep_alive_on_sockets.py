@@ -10,14 +10,8 @@ from twisted.internet.task import deferLater
 
 from streamplex.tx.tcp import tcp_below
 from support.proxy_in_memory import TOKEN
+from support.proxy_on_sockets import Told, connected
 from tessel_proxy.front.networks import networks
-from unit.tessel_proxy.startup.test_service import (  # noqa: F401 -- fixtures
-    Told,
-    authority,
-    connected,
-    make,
-    server_tls,
-)
 
 OPTIONS = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
@@ -33,7 +27,7 @@ def probes(transport):
     return [handle.getsockopt(*option) for option in OPTIONS]
 
 
-async def tunnel(proxy, authority):  # noqa: F811
+async def tunnel(proxy, authority):
     """A device's end, and the proxy's transport."""
     device = await connected(proxy, authority)
     device.tunnel.message({"token": TOKEN})
@@ -48,17 +42,17 @@ async def close(device):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_device_is_probed_after_a_minute_and_lost_after_two(make, authority):  # noqa: F811
-    device, transport = await tunnel(make(), authority)
+async def test_a_device_is_probed_after_a_minute_and_lost_after_two(make_proxy, authority):
+    device, transport = await tunnel(make_proxy(), authority)
     assert probes(transport) == [1, 60, 15, 4, 0]
     await close(device)
 
 
 @pytest.mark.parametrize(("idle_s", "expected"), [(90, [1, 90, 5, 7, 0]), (0, [0, *[None] * 3, 0])])
 @pytest_twisted.ensureDeferred
-async def test_the_settings_say_when(make, authority, idle_s, expected):  # noqa: F811
+async def test_the_settings_say_when(make_proxy, authority, idle_s, expected):
     device, transport = await tunnel(
-        make(tcp_keepalive_idle_s=idle_s, tcp_keepalive_interval_s=5, tcp_keepalive_probes=7),
+        make_proxy(tcp_keepalive_idle_s=idle_s, tcp_keepalive_interval_s=5, tcp_keepalive_probes=7),
         authority,
     )
     found = probes(transport)
@@ -69,8 +63,8 @@ async def test_the_settings_say_when(make, authority, idle_s, expected):  # noqa
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_target_is_probed_too(make, authority):  # noqa: F811
-    proxy = make(tcp_keepalive_idle_s=33)
+async def test_a_target_is_probed_too(make_proxy, authority):
+    proxy = make_proxy(tcp_keepalive_idle_s=33)
     device, _ = await tunnel(proxy, authority)
     factory = Factory.forProtocol(Protocol)
     factory.noisy = False
@@ -86,8 +80,8 @@ async def test_a_target_is_probed_too(make, authority):  # noqa: F811
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_device_behind_a_load_balancer_is_probed_too(make, authority):  # noqa: F811
-    proxy = make(proxy_protocol_from=networks("127.0.0.1"))
+async def test_a_device_behind_a_load_balancer_is_probed_too(make_proxy, authority):
+    proxy = make_proxy(proxy_protocol_from=networks("127.0.0.1"))
     client = socket.create_connection(("127.0.0.1", proxy.addresses[0].port))
     client.sendall(b"PROXY UNKNOWN\r\n")
     while not proxy._shared.tunnels.all:

@@ -7,7 +7,7 @@ from streamplex import Side
 from streamplex.messages import MAX_CHANNEL
 from streamplex.tx import TunnelProtocol
 from support.memory_tunnels import Connection, Listener
-from support.proxy_in_memory import LoggedEvents, Stage
+from support.proxy_in_memory import Stage
 from tessel_proxy.auth import Account
 from tessel_proxy.records.accounting import TunnelRecord
 from tessel_proxy.tunnel.session import Session
@@ -40,12 +40,6 @@ class Arrival:
         )
         self.connection.pump()
         return self.listener.messages[-1]["authed"]
-
-
-@pytest.fixture
-def logged():
-    with LoggedEvents() as logged:
-        yield logged
 
 
 @pytest.fixture
