@@ -23,10 +23,15 @@ EARLY_PART = 0.02
 after that ping, and would otherwise need a second look a moment after the first one."""
 
 
+SETTLED_S = 1.0
+"""Seconds of silence after which a tunnel is not busy: longer than most round trips."""
+
+
 class Asked(Protocol):
     """The tunnel whose peer KeepAlive watches.
 
-    `ask` sends a ping, `give_up` aborts the tunnel.
+    `ask` sends a ping, `give_up` aborts the tunnel. `settle` frees memory that only a busy tunnel
+    needs.
     """
 
     @property
@@ -37,6 +42,7 @@ class Asked(Protocol):
     def progress(self) -> Progress | None:
         """The number of bytes that the transport has received and sent; None if it is unknown."""
 
+    def settle(self) -> None: ...
     def ask(self) -> None: ...
     def give_up(self) -> None: ...
 
@@ -95,6 +101,8 @@ class KeepAlive:
         self._heed_progress()
         now = self._timers.seconds()
         due = self._due
+        if now - self._heard_at >= SETTLED_S:
+            self._tunnel.settle()
         if self._asked_at is not None:
             if due <= now:
                 self._tunnel.give_up()

@@ -66,21 +66,24 @@ def opened(connection: SSL.Connection, came: bytes | memoryview, take: Take) -> 
 
     If there are more than SMALL_BYTES, OpenSSL gets a BIO over the received bytes themselves, and
     an empty one afterwards. That saves a copy, and no BIO keeps the size of the most that it ever
-    held. No bytes may wait in the connection's own BIO: see `rest`.
+    held. A connection without BIOs gets one over the bytes however few there are, and none
+    afterwards. No bytes may wait in the connection's own BIO: see `rest`.
     """
-    if len(came) <= SMALL_BYTES:
-        lib.BIO_write(connection._into_ssl, bytes(came), len(came))  # noqa: SLF001 -- see above
+    own = connection._into_ssl  # noqa: SLF001 -- see above
+    if own is not None and len(came) <= SMALL_BYTES:
+        lib.BIO_write(own, bytes(came), len(came))
         return rest(connection, take)
     # Given back before a traceback can keep it: Python 3.11, and 3.12 before 3.12.7, crash when
     # they collect a view that something else still looks into (gh-77894).
     with ffi.from_buffer(came) as data:
         bio = lib.BIO_new_mem_buf(data, len(data))
         lib.BIO_set_mem_eof_return(bio, -1)  # more may come
-        _read_from(connection, bio)
+        out = connection._from_ssl  # noqa: SLF001 -- see above
+        _use(connection, bio, _new() if out is None else out)  # OpenSSL may answer, too
         try:
             return rest(connection, take)
         finally:
-            _read_from(connection, lib.BIO_new(lib.BIO_s_mem()))
+            _use(connection, None if own is None else _new(), connection._from_ssl)  # noqa: SLF001
 
 
 def rest(connection: SSL.Connection, take: Take) -> SSL.Error | None:
@@ -98,9 +101,40 @@ def rest(connection: SSL.Connection, take: Take) -> SSL.Error | None:
         _unused.append(room)
 
 
-def _read_from(connection: SSL.Connection, bio: Any) -> None:
-    connection._into_ssl = bio  # noqa: SLF001 -- see above
-    lib.SSL_set_bio(connection._ssl, bio, connection._from_ssl)  # noqa: SLF001 # frees the last
+def give_bios(connection: SSL.Connection) -> None:
+    """Give the connection both BIOs, unless it has them. Without them OpenSSL fails for good.
+
+    `opened` and `seal` give them themselves. Call this before any other call that reads or writes:
+    a shutdown may do both.
+    """
+    into, out = connection._into_ssl, connection._from_ssl  # noqa: SLF001 -- see above
+    if into is None or out is None:
+        _use(connection, _new() if into is None else into, _new() if out is None else out)
+
+
+def drop_bios(connection: SSL.Connection) -> None:
+    """Take both BIOs from the connection until `give_bios`, to free their memory.
+
+    An empty BIO takes 320 bytes, and a BIO never gives memory back: it keeps room for the most that
+    it ever held. Call this only when `sealed` has returned all bytes that wait, `rest` has read all
+    that came, and neither is under way.
+    """
+    _use(connection, None, None)
+
+
+def has_bio_to_read(connection: SSL.Connection) -> bool:
+    """Return whether the connection has a BIO to read from, as it has inside `opened`."""
+    return connection._into_ssl is not None  # noqa: SLF001 -- see above
+
+
+def _new() -> Any:
+    return lib.BIO_new(lib.BIO_s_mem())
+
+
+def _use(connection: SSL.Connection, into: Any, out: Any) -> None:
+    """Let OpenSSL use these BIOs; it frees those that it used before. None: no BIO."""
+    connection._into_ssl, connection._from_ssl = into, out  # noqa: SLF001 -- see above
+    lib.SSL_set_bio(connection._ssl, into or ffi.NULL, out or ffi.NULL)  # noqa: SLF001
 
 
 def _fill(connection: SSL.Connection, room: _Room) -> tuple[int, SSL.Error | None]:
@@ -137,6 +171,8 @@ def seal(connection: SSL.Connection, data: bytes, taken: int) -> tuple[int, memo
     ROOM_BYTES and is valid until the next call. Raises as `connection.send` does.
     """
     ssl = connection._ssl  # noqa: SLF001 -- see above
+    if connection._into_ssl is None:  # noqa: SLF001 -- see above
+        give_bios(connection)
     at, end, got = ffi.from_buffer(data), len(data), 0
     while taken < end and got <= ROOM_BYTES - SEALED_PIECE_BYTES:
         result = lib.SSL_write(ssl, at + taken, min(end - taken, PIECE_BYTES))
@@ -145,17 +181,6 @@ def seal(connection: SSL.Connection, data: bytes, taken: int) -> tuple[int, memo
         taken += result
         got += _drain(connection, got)
     return taken, _sealed.view[:got]
-
-
-def shrink(connection: SSL.Connection) -> None:
-    """Replace both BIOs of the connection with new, empty ones, to free their memory.
-
-    A BIO never gives memory back: after the handshake it keeps room for the longest flight. Call
-    this only when `sealed` has returned all bytes that wait and `rest` has read all that came.
-    """
-    into, out = (lib.BIO_new(lib.BIO_s_mem()) for _ in range(2))
-    connection._into_ssl, connection._from_ssl = into, out  # noqa: SLF001 -- see above
-    lib.SSL_set_bio(connection._ssl, into, out)  # noqa: SLF001 # frees the last ones
 
 
 def sealed(connection: SSL.Connection) -> memoryview:
@@ -167,5 +192,8 @@ def sealed(connection: SSL.Connection) -> memoryview:
 
 
 def _drain(connection: SSL.Connection, at: int) -> int:
-    got = lib.BIO_read(connection._from_ssl, _sealed.at + at, ROOM_BYTES - at)  # noqa: SLF001
+    out = connection._from_ssl  # noqa: SLF001 -- see above
+    if out is None:
+        return 0
+    got = lib.BIO_read(out, _sealed.at + at, ROOM_BYTES - at)
     return max(int(got), 0)  # there is no reason but that there is nothing

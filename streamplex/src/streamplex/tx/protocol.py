@@ -46,7 +46,7 @@ from streamplex.tx.sending import Phase, Sending, Transport
 from streamplex.tx.substream import Substream
 from streamplex.tx.tcp import Progress, progress_of
 from streamplex.tx.timers import SharedTimers
-from streamplex.tx.tls import ended_by_fin
+from streamplex.tx.tls import TLSTransport, ended_by_fin
 
 CLOSE_TIMEOUT_S = 10.0
 """Seconds in which a closing tunnel has to send its queued bytes; then it is aborted."""
@@ -306,6 +306,11 @@ class TunnelProtocol(Sending):
     def progress(self) -> Progress | None:
         """The number of bytes that the transport has received and sent; None if it is unknown."""
         return progress_of(self.transport)
+
+    def settle(self) -> None:
+        """Free the memory that only a busy tunnel needs."""
+        if isinstance(self.transport, TLSTransport):
+            self.transport.settle()
 
     def ask(self) -> None:
         """Send a ping to the peer."""

@@ -36,7 +36,17 @@ from zope.interface.declarations import Provides
 
 from streamplex.tx.bulk import read_views_in_bulk, write_at_once
 from streamplex.tx.interfaces import ITakesViews
-from streamplex.tx.openssl import WANT_READ, is_resumed, opened, rest, seal, sealed, shrink
+from streamplex.tx.openssl import (
+    WANT_READ,
+    drop_bios,
+    give_bios,
+    has_bio_to_read,
+    is_resumed,
+    opened,
+    rest,
+    seal,
+    sealed,
+)
 from streamplex.tx.turns import at_turn_end
 
 LAST_BYTES_S = 30.0
@@ -46,6 +56,11 @@ that progress cannot be observed."""
 MAX_UNSEALED_BYTES = 64_000
 """Most bytes that wait for the end of the turn; more are encrypted at once. The same as Twisted's
 own limit: joining more costs more than the records that it saves."""
+
+QUIET_WRITES = 2
+"""Writes after which a connection is busy, counted from its handshake or its last silence. A busy
+connection keeps its BIOs. Any other has them only for the time of a read or a write, which saves
+900 bytes: an idle tunnel writes but a ping now and then, or the answer to one."""
 
 _PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
 
@@ -94,6 +109,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
     tcp_reason: Failure | None = None
     heard = False
     _last_bytes: IDelayedCall | None = None
+    _quiet_writes = QUIET_WRITES  # left until it is busy
     _unsealed_bytes = 0
 
     def __init__(
@@ -130,7 +146,17 @@ class TLSTransport(TLSMemoryBIOProtocol):
             data = b"".join(self._unsealed)
             self._unsealed.clear()
             self._unsealed_bytes = 0
-            self._write(data)
+            if self._quiet_writes and not self._lostTLSConnection:
+                self._write_quietly(data)
+            else:
+                self._write(data)
+
+    def _write_quietly(self, data: bytes) -> None:
+        is_in_use = has_bio_to_read(self._tlsConnection)  # by a read or a handshake under way
+        self._write(data)
+        if not is_in_use:
+            self._quiet_writes -= 1
+            self._put_away()
 
     def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name
         if self._lostTLSConnection:
@@ -158,9 +184,24 @@ class TLSTransport(TLSMemoryBIOProtocol):
             self._taken(opened(self._tlsConnection, data, self._take))
         else:
             self.heard = True
+            give_bios(self._tlsConnection)
             super().dataReceived(bytes(data))  # type: ignore[no-untyped-call]  # Twisted's
-            if self._handshakeDone and not self._lostTLSConnection:
-                shrink(self._tlsConnection)
+        if self._quiet_writes and self._handshakeDone:
+            self._put_away()
+
+    def settle(self) -> None:
+        """Free the memory that only a busy connection needs. Call this after some silence."""
+        if self._handshakeDone and not self._lostTLSConnection:
+            self._quiet_writes = QUIET_WRITES
+            self._put_away()
+
+    def _put_away(self) -> None:
+        if self._tlsConnection is not None:  # else it was lost meanwhile
+            drop_bios(self._tlsConnection)
+
+    def _shutdownTLS(self) -> None:
+        give_bios(self._tlsConnection)
+        super()._shutdownTLS()  # type: ignore[no-untyped-call]  # Twisted's
 
     def _flushReceiveBIO(self) -> None:
         self._taken(rest(self._tlsConnection, self._take))
@@ -179,7 +220,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
 
     def _end_after(self, why: SSL.Error) -> None:
         if isinstance(why, SSL.ZeroReturnError):
-            self._shutdownTLS()  # type: ignore[no-untyped-call]  # Twisted's
+            self._shutdownTLS()
             self._tlsShutdownFinished(None)  # connectionLost tells how TCP ended
         else:
             self._tlsShutdownFinished(Failure(why))
@@ -215,6 +256,8 @@ class TLSTransport(TLSMemoryBIOProtocol):
             reason = Failure(error.ConnectionDone())
         if self._last_bytes is not None and self._last_bytes.active():
             self._last_bytes.cancel()
+        if not self._lostTLSConnection:
+            give_bios(self._tlsConnection)  # for the last read
         super().connectionLost(reason)  # type: ignore[no-untyped-call]  # Twisted's
 
 

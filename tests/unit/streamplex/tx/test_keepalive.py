@@ -40,6 +40,17 @@ def test_a_silent_peer_that_is_there_is_asked_now_and_then_and_kept(tunnels):
     assert tunnels.far.lost is None
 
 
+def test_a_tunnel_gives_memory_back_when_it_is_silent_and_not_before(tunnels, monkeypatch):
+    settled = []
+    monkeypatch.setattr(tunnels.server, "settle", lambda: settled.append(tunnels.clock.seconds()))
+    for _ in range(4 * INTERVAL_S):
+        tunnels.clock.advance(0.5)
+        tunnels.server.dataReceived(b"")
+    assert not settled
+    pass_time(tunnels, INTERVAL_S)
+    assert settled
+
+
 def test_one_that_is_gone_is_found_out_in_the_sum_of_both_times(tunnels):
     tunnels.open(Aware())
     tunnels.device_end.reading = False

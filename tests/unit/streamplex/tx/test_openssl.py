@@ -10,11 +10,13 @@ from streamplex.tx.openssl import (
     READ_BYTES,
     RECORD_BYTES,
     ROOM_BYTES,
+    drop_bios,
+    give_bios,
+    has_bio_to_read,
     opened,
     rest,
     seal,
     sealed,
-    shrink,
 )
 from streamplex.tx.tls import write_whole_pieces
 
@@ -216,11 +218,34 @@ def test_of_a_connection_that_has_said_its_end_nothing_more_is_encrypted(pair):
         seal(pair.far, b"too late", 0)
 
 
-def test_bytes_flow_both_ways_when_the_memory_of_the_handshake_is_given_back(pair):
-    kept = pair.far._from_ssl
+def test_bytes_flow_both_ways_after_the_memory_of_the_handshake_is_given_back(pair):
     for end in (pair.near, pair.far):
-        shrink(end)
-    assert pair.far._from_ssl != kept
+        drop_bios(end)
     assert all_of(opened, pair.near, pair.says(b"down")) == b"down"
     _, up = seal(pair.near, b"up", 0)
     assert all_of(opened, pair.far, bytes(up)) == b"up"
+
+
+def test_a_connection_without_bios_reads_and_keeps_none_to_read_from(pair):
+    came = pair.says(b"down")
+    drop_bios(pair.near)
+    assert all_of(opened, pair.near, came) == b"down"
+    assert not has_bio_to_read(pair.near)
+
+
+def test_a_connection_with_bios_keeps_them(pair):
+    assert all_of(opened, pair.near, pair.says(b"down")) == b"down"
+    assert has_bio_to_read(pair.near)
+
+
+def test_a_connection_without_bios_answers_a_fatal_record_with_an_alert(pair):
+    drop_bios(pair.near)
+    all_of(opened, pair.near, b"nothing that TLS knows", ends=SSL.Error)
+    assert sealed(pair.near)
+
+
+def test_bios_are_given_for_a_shutdown(pair):
+    drop_bios(pair.near)
+    give_bios(pair.near)
+    assert pair.near.shutdown() is False
+    assert all_of(opened, pair.far, bytes(sealed(pair.near)), ends=SSL.ZeroReturnError) == b""

@@ -16,10 +16,11 @@ from zope.interface import implementer
 
 from streamplex import RemoteError, Side, TunnelLostError
 from streamplex.tx import TunnelProtocol
-from streamplex.tx.openssl import ROOM_BYTES
+from streamplex.tx.openssl import ROOM_BYTES, give_bios, has_bio_to_read
 from streamplex.tx.tls import (
     LAST_BYTES_S,
     MAX_UNSEALED_BYTES,
+    QUIET_WRITES,
     TLSFactory,
     TLSTransport,
     ended_by_fin,
@@ -312,7 +313,9 @@ def test_what_is_written_when_tls_is_over_is_passed_over(secured):
 
 
 def test_a_write_that_tls_refuses_is_the_connections_end(secured):
-    secured.near.transport.getHandle().shutdown()
+    handle = secured.near.transport.getHandle()
+    give_bios(handle)
+    handle.shutdown()
     secured.near.transport.write(bytes(70_000))
     secured.pump()
     assert secured.near.lost.check(SSL.Error)
@@ -358,6 +361,61 @@ def test_what_is_written_before_a_close_is_sent_also_if_a_producer_delays_the_cl
     connection.pump()
     assert far.data == b"last words"
     assert not producer.calls
+
+
+# --- the memory of quiet connections
+
+
+def keeps_bios(plain):
+    return has_bio_to_read(plain.transport.getHandle())
+
+
+def exchange(secured, times=1):
+    for _ in range(times):
+        secured.near.transport.write(b"ping")
+        secured.pump()
+        secured.far.transport.write(b"pong")
+        secured.pump()
+
+
+def test_a_quiet_connection_keeps_no_bios(secured):
+    exchange(secured, QUIET_WRITES)
+    assert secured.near.data == b"pong" * QUIET_WRITES
+    assert not keeps_bios(secured.near)
+    assert not keeps_bios(secured.far)
+
+
+def test_a_busy_connection_keeps_its_bios_until_it_settles(secured):
+    exchange(secured, QUIET_WRITES + 1)
+    assert keeps_bios(secured.near)
+    secured.near.transport.settle()
+    assert not keeps_bios(secured.near)
+    exchange(secured)
+    assert secured.near.data == b"pong" * (QUIET_WRITES + 2)
+    assert not keeps_bios(secured.near)
+
+
+def test_a_quiet_connection_ends_in_order(secured):
+    secured.near.transport.loseConnection()
+    secured.pump()
+    assert secured.far.lost.check(error.ConnectionDone)
+    assert secured.near.lost.check(error.ConnectionDone)
+
+
+def test_a_quiet_connection_may_be_aborted_after_it_was_closed(secured):
+    secured.near.transport.loseConnection()
+    secured.near.transport.abortConnection()
+    secured.pump()
+    assert secured.far.lost
+    assert secured.near.lost
+
+
+def test_a_connection_that_is_lost_does_not_settle(secured):
+    transport = secured.near.transport
+    transport.abortConnection()
+    secured.pump()
+    transport.settle()
+    assert secured.near.lost
 
 
 # --- how TLS ends
