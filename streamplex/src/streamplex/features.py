@@ -43,20 +43,23 @@ class Features:
 
     `names` are all of them, `understood` those whose messages this side accepts. Only the server
     sends `goaway`, so the server passes `hears_goaway` as False: it does not accept that message.
+    All tunnels with the same features share one object: see `features_of`.
     """
 
     __slots__ = ("names", "understood")
 
-    def __init__(self, names: Iterable[str], *, hears_goaway: bool) -> None:
-        self.names = frozenset(names)
-        self.understood = self.names if hears_goaway else _without_goaway(self.names)
+    def __init__(self, names: frozenset[str], *, hears_goaway: bool) -> None:
+        self.names = names
+        self.understood = names if hears_goaway else names - {GOAWAY}
 
 
-@lru_cache(maxsize=64)
-def _without_goaway(names: frozenset[str]) -> frozenset[str]:
-    """Return one set for all tunnels with the same features: each set takes 700 bytes."""
-    return names - {GOAWAY}
+def features_of(names: Iterable[str], *, hears_goaway: bool) -> Features:
+    """Return the features with these names; see Features."""
+    return _shared(frozenset(names), hears_goaway=hears_goaway)
 
 
-NO_FEATURES: Final = Features((), hears_goaway=False)
+# With one set of names for each tunnel, the sets alone would take 700 bytes of it.
+_shared = lru_cache(maxsize=64)(Features)
+
+NO_FEATURES: Final = features_of((), hears_goaway=False)
 """The features of a tunnel before the first messages."""

@@ -36,7 +36,7 @@ from streamplex.events import (
     StreamOpened,
     StreamReset,
 )
-from streamplex.features import NO_FEATURES, Features
+from streamplex.features import NO_FEATURES, features_of
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
 from streamplex.limits import DEFAULT_LIMITS, Patience, PeerLimits
@@ -54,6 +54,18 @@ class TunnelCore:
     `end` queue frames; `take` returns the queued frames as bytes. `scheduler` is True while `take`
     would return anything. `stream` returns one substream, for code that owns that one alone.
     """
+
+    __slots__ = (
+        "_failed",
+        "_features",
+        "_open",
+        "_patience",
+        "_pings",
+        "_reader",
+        "_side",
+        "_substreams",
+        "scheduler",
+    )
 
     def __init__(self, side: Side, limits: PeerLimits | None = None) -> None:
         self.scheduler = Scheduler()
@@ -257,7 +269,7 @@ class TunnelCore:
 
         They may arrive in the same bytes as the peer's answer, before `enable` is called.
         """
-        self._features = Features(names, hears_goaway=self._side is Side.B)
+        self._features = features_of(names, hears_goaway=self._side is Side.B)
 
     def enable(
         self,
@@ -270,7 +282,7 @@ class TunnelCore:
         For `credit/1`: `windows` are the windows that this side grants (None: the defaults),
         `peers_first` is the number of bytes that the peer grants on each new substream.
         """
-        self._features = Features(names, hears_goaway=self._side is Side.B)
+        self._features = features_of(names, hears_goaway=self._side is Side.B)
         self._substreams.own.reuse = features.REUSE in self._features.names
         if features.CREDIT in self._features.names:
             self._substreams.control_flow(windows or Windows(), peers_first)
