@@ -17,7 +17,8 @@ import trustme
 
 from lab.processes import Process
 from lab.waiting import eventually
-from support.hardening.device import Device, GoneError, connecting, data, end, trusting
+from support.frame_socket import GoneError
+from support.hardening.device import Device, connecting, data, end, trusting
 from support.hardening.proxy import TOKEN, running_proxy
 from support.hardening.workers import kill, worker_pids
 from support.valkey_server import ValkeyServer, free_port

@@ -8,7 +8,8 @@ import urllib.request
 import pytest
 
 from lab.waiting import eventually
-from support.hardening.device import GoneError, connecting, data, hello, moved_until_refused
+from support.frame_socket import GoneError
+from support.hardening.device import connecting, data, hello, moved_until_refused
 from support.hardening.fleet import fleet, members, tell
 from support.hardening.proxy import TOKEN, running_proxy
 from tessel_proxy.fleet.valkey.publishing import ALL_LIVE_S

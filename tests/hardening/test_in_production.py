@@ -49,22 +49,11 @@ class Admin:
         )
 
 
-class Balanced(Device):
-    """Connect as a load balancer that sends this header before TLS."""
-
-    def __init__(self, port, context, header, pieces=1):
-        plain = socket.create_connection(("127.0.0.1", port), 10)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        size = -(-len(header) // pieces) or 1
-        try:
-            for start in range(0, len(header), size):
-                plain.sendall(header[start : start + size])
-            self.socket = context.wrap_socket(plain, server_hostname="localhost")
-        except OSError:
-            plain.close()
-            raise
-        self._buffer = bytearray()
-        self._frames = []
+def balanced(port, context, header, pieces=1):
+    """Connect as a load balancer that sends this header before TLS, in pieces."""
+    size = -(-len(header) // pieces) or 1
+    cut = [header[start : start + size] for start in range(0, len(header), size)]
+    return Device(port, context, before_tls=cut)
 
 
 def test_a_serving_proxy_is_ready_and_a_draining_one_is_not(proxy_with, device_of, site):
@@ -108,7 +97,7 @@ def test_behind_a_configured_balancer_the_devices_own_address_is_used(
     proxy_with, context, header, peer, pieces
 ):
     proxy = proxy_with(PROXY_PROTOCOL_FROM="127.0.0.0/8")
-    with Balanced(proxy.port, context, header, pieces) as device:
+    with balanced(proxy.port, context, header, pieces) as device:
         assert device.authenticate(TOKEN) == {"authed": True}
     (line,) = eventually(lambda: proxy.log.events("tunnel_authenticated"))
     assert line["peer"].startswith(peer)
@@ -118,12 +107,12 @@ def test_behind_a_configured_balancer_the_devices_own_address_is_used(
 def test_a_balancers_connection_without_a_valid_header_is_closed(proxy_with, context, header):
     proxy = proxy_with(PROXY_PROTOCOL_FROM="127.0.0.0/8")
     with pytest.raises(OSError):  # noqa: PT011 -- reset, or cut in the handshake
-        Balanced(proxy.port, context, header)
+        balanced(proxy.port, context, header)
 
 
 @pytest.mark.parametrize("header", [V1, V2])
 def test_a_header_from_another_address_is_not_accepted(proxy_with, context, header, device_of):
     proxy = proxy_with(PROXY_PROTOCOL_FROM="10.0.0.0/8")
     with pytest.raises(OSError):  # noqa: PT011 -- a bad handshake
-        Balanced(proxy.port, context, header)
+        balanced(proxy.port, context, header)
     assert device_of(proxy).authenticate(TOKEN) == {"authed": True}

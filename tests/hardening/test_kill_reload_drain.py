@@ -17,7 +17,8 @@ import trustme
 
 from lab.target_site.bodies import sha256_of
 from lab.waiting import eventually
-from support.hardening.device import Device, GoneError, connecting, data, end, trusting
+from support.frame_socket import GoneError
+from support.hardening.device import Device, connecting, data, end, trusting
 from support.hardening.proxy import TOKEN
 
 DEVICES = 8

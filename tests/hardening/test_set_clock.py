@@ -16,7 +16,8 @@ import pytest
 from lab.processes import Process
 from lab.service_log import ServiceLog
 from lab.waiting import eventually
-from support.hardening.device import GoneError, connecting, control, data
+from support.frame_socket import GoneError
+from support.hardening.device import connecting, control, data
 from support.hardening.proxy import TOKEN
 from support.hardening.relay import Relay
 from support.set_clock import SetClock

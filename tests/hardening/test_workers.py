@@ -14,7 +14,8 @@ import urllib.request
 import pytest
 
 from lab.waiting import eventually
-from support.hardening.device import GoneError, connecting, data, hello, moved_until_refused
+from support.frame_socket import GoneError
+from support.hardening.device import connecting, data, hello, moved_until_refused
 from support.hardening.proxy import COMMAND, TOKEN
 from support.hardening.workers import (
     ECHOED,

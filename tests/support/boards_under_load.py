@@ -3,7 +3,8 @@
 import threading
 
 from lab.waiting import eventually
-from support.hardening.device import Device, GoneError, connecting, data, end
+from support.frame_socket import GoneError
+from support.hardening.device import Device, connecting, data, end
 
 PAUSE_SECONDS = 0.2  # between two connections of a board
 STOP_SECONDS = 30.0  # more than a board waits for an answer

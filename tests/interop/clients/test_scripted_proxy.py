@@ -13,11 +13,11 @@ from support.clients.scripted_proxy import (
     FEATURES,
     ORIGINAL,
     WINDOW,
-    GoneError,
     ScriptedProxy,
     message,
 )
 from support.dialogues import Frame
+from support.frame_socket import GoneError
 from support.hardening.device import control, credit, data, end, event
 
 CLOSES_S = 5.0  # after a fault
@@ -84,7 +84,7 @@ def test_a_refusal_says_whether_to_try_again(driver, proxy, retry):
         tunnel.send(message({"authed": False, "retry": retry, "features": FEATURES}))
         word, _, again, *_ = driver.heard().split(" ")
         assert (word, again) == ("refused", "yes" if retry else "no")
-        tunnel.gone(CLOSES_S)
+        tunnel.wait_until_gone(CLOSES_S)
 
 
 @pytest.mark.needs("message/1", "reason/1")
@@ -333,7 +333,7 @@ def test_after_a_goaway_open_substreams_go_on_and_the_last_one_ends_the_tunnel(d
         tunnel.send(end(channel), event(channel, "close"))
         assert driver.ask("recv", 1, 1) == "end"
         driver.ok("close", 1)
-        tunnel.gone(CLOSES_S)
+        tunnel.wait_until_gone(CLOSES_S)
 
 
 # Numbers.
@@ -450,7 +450,7 @@ def test_a_fault_closes_the_tunnel_and_fails_its_substreams(driver, proxy, what)
     with proxy.opened(driver) as tunnel:
         established(driver, tunnel)
         tunnel.send(FAULTS[what])
-        tunnel.gone(CLOSES_S)
+        tunnel.wait_until_gone(CLOSES_S)
         assert driver.ok("lost")[0] == "ECONNRESET"
     with proxy.opened(driver) as tunnel:
         established(driver, tunnel, "2")
@@ -464,5 +464,5 @@ def test_a_fault_of_flow_control_closes_the_tunnel(driver, proxy, what):
         # one byte too many; more would meet a client that has already closed the connection
         beyond = filling(channel, tunnel.clients_window) + data(channel, b"x")
         tunnel.send(CREDIT_FAULTS[what] or beyond)
-        tunnel.gone(CLOSES_S)
+        tunnel.wait_until_gone(CLOSES_S)
         assert driver.ok("lost")[0] == "ECONNRESET"

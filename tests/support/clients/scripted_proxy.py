@@ -3,13 +3,11 @@
 import json
 import socket
 import ssl
-import struct
 
-from support.dialogues import frames_in
+from support.frame_socket import FrameSocket, GoneError
 from support.hardening.device import control
 
 ANSWER_SECONDS = 20.0
-READ_BYTES = 65_536
 TOKEN = "DEV-CRED"
 FEATURES = [
     "reuse/1",
@@ -29,10 +27,6 @@ ORIGINAL = {"authed": True}
 
 def message(value):
     return control(type="message", object=value)
-
-
-class GoneError(Exception):
-    """The client closed the connection."""
 
 
 class ScriptedProxy:
@@ -81,38 +75,15 @@ class ScriptedProxy:
         return tunnel
 
 
-class ScriptedTunnel:
+class ScriptedTunnel(FrameSocket):
     """The proxy's end of a tunnel."""
 
+    losses = (ConnectionError, ssl.SSLError)  # a client may break TLS when it leaves
+
     def __init__(self, secured):
-        self.socket = secured
+        super().__init__(secured)
         self.hello = None
         self.clients_window = None
-        self._buffer = bytearray()
-        self._frames = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def send(self, *pieces):
-        self.socket.sendall(b"".join(pieces))
-
-    def frame(self):
-        """Return the next frame of the client. Raises GoneError or TimeoutError."""
-        while not self._frames:
-            try:
-                data = self.socket.recv(READ_BYTES)
-            except (ConnectionError, ssl.SSLError) as lost:
-                raise GoneError from lost
-            if not data:
-                raise GoneError
-            self._buffer += data
-            self._frames, left = frames_in(self._buffer)
-            del self._buffer[: len(self._buffer) - left]
-        return self._frames.pop(0)
 
     def said(self):
         """Return the next JSON message as (channel, value); fails on data."""
@@ -147,20 +118,7 @@ class ScriptedTunnel:
         finally:
             self.socket.settimeout(ANSWER_SECONDS)
 
-    def gone(self, within):
-        """Wait until the client closes the connection. Raises TimeoutError after `within`."""
-        self.socket.settimeout(within)
-        try:
-            while True:
-                self.frame()
-        except GoneError:
-            pass
-
     def cut(self):
         """Close without a word: no close_notify, a plain FIN."""
         self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def reset(self):
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()

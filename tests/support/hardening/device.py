@@ -3,16 +3,11 @@
 import json
 import socket
 import ssl
-import struct
 
-from support.dialogues import Frame, frames_in
+from support.dialogues import Frame
+from support.frame_socket import FrameSocket
 
 ANSWER_SECONDS = 10.0
-READ_BYTES = 65_536
-
-
-class GoneError(Exception):
-    """The proxy closed the connection."""
 
 
 def control(**said):
@@ -53,10 +48,11 @@ def _json(value):
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-class Device:
+class Device(FrameSocket):
     """A connection to the proxy, after the TLS handshake."""
 
-    def __init__(self, port, context, receive_buffer=None):
+    def __init__(self, port, context, receive_buffer=None, before_tls=()):
+        """`before_tls`: pieces that are sent before the handshake, as a load balancer does."""
         plain = socket.socket()
         if receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -64,21 +60,12 @@ class Device:
         try:
             plain.connect(("127.0.0.1", port))
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.socket = context.wrap_socket(plain, server_hostname="localhost")
+            for piece in before_tls:
+                plain.sendall(piece)
+            super().__init__(context.wrap_socket(plain, server_hostname="localhost"))
         except OSError:
             plain.close()
             raise
-        self._buffer = bytearray()
-        self._frames = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def send(self, *pieces):
-        self.socket.sendall(b"".join(pieces))
 
     def send_until_full(self, data, most, within):
         """Send repeatedly until the socket blocks for `within` seconds; return how many times."""
@@ -91,20 +78,6 @@ class Device:
         finally:
             self.socket.settimeout(ANSWER_SECONDS)
         return most
-
-    def frame(self):
-        """Return the next frame. Raises GoneError or TimeoutError."""
-        while not self._frames:
-            try:
-                data = self.socket.recv(READ_BYTES)
-            except ConnectionError as lost:
-                raise GoneError from lost
-            if not data:
-                raise GoneError
-            self._buffer += data
-            self._frames, left = frames_in(self._buffer)
-            del self._buffer[: len(self._buffer) - left]
-        return self._frames.pop(0)
 
     def said(self):
         """Return the next JSON message as (channel, value); data frames are ignored."""
@@ -134,20 +107,6 @@ class Device:
             if frame.is_data and frame.channel == channel:
                 taken += frame.payload
         return bytes(taken)
-
-    def wait_until_gone(self, within):
-        """Wait until the proxy closes. Raises TimeoutError after `within` seconds."""
-        self.socket.settimeout(within)
-        try:
-            while True:
-                self.frame()
-        except GoneError:
-            pass
-
-    def reset(self):
-        """Reset the connection."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.close()
 
 
 def moved_until_refused(device, echo_port, most):

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from lab.waiting import eventually
-from support.hardening.device import Device, GoneError, connecting, data
+from support.frame_socket import GoneError
+from support.hardening.device import Device, connecting, data
 from support.hardening.proxy import TOKEN
 
 ECHOED = b"a few bytes" * 100
