@@ -19,7 +19,6 @@ from support.memory_tunnels import MemoryTransport
 from support.proxy_in_memory import Stage, TargetTransport
 from tessel_proxy.auth import Account, Refused
 from tessel_proxy.records.accounting import NoWitness, TunnelRecord
-from tessel_proxy.records.peers import source_of
 from tessel_proxy.targets import node_errors
 from tessel_proxy.tunnel.session import Session
 
@@ -211,7 +210,7 @@ class HostileTunnel:
             started_at=proxy.clock.seconds(),
             witness=proxy.shared.witness,
         )
-        self.session = Session(proxy.shared, record, source_of(host))
+        self.session = Session(proxy.shared, record)
         self.protocol = TunnelProtocol(Side.A, self.session, proxy.clock)
         self.transport = PeerTransport(self.protocol)
         self.protocol.makeConnection(self.transport)

@@ -29,7 +29,7 @@ from tessel_proxy.front.settings import FrontSettings
 from tessel_proxy.limits.memory import MemoryWatch
 from tessel_proxy.records.accounting import Listener, TunnelRecord, log_refused
 from tessel_proxy.records.ends import Refusal
-from tessel_proxy.records.peers import peer_name, source_of
+from tessel_proxy.records.peers import peer_name
 from tessel_proxy.tunnel.session import Session
 from tessel_proxy.tunnel.shared_state import SharedState
 
@@ -62,9 +62,7 @@ class TunnelFactory(ServerFactory[TunnelProtocol]):
             witness=self._shared.witness,
             lines=self._shared.lines,
         )
-        return TunnelProtocol(
-            Side.A, Session(self._shared, record, _source(addr)), self._shared.clock
-        )
+        return TunnelProtocol(Side.A, Session(self._shared, record), self._shared.clock)
 
 
 class AdmissionFactory(ServerFactory[TLSMemoryBIOProtocol]):
@@ -244,10 +242,6 @@ class DevicePorts:
         for factory in (self._main, self._legacy):
             if factory:
                 factory.abort()
-
-
-def _source(addr: IAddress | None) -> str:
-    return source_of(addr.host) if isinstance(addr, IPv4Address | IPv6Address) else ""
 
 
 def _peer(addr: IAddress | None) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, TypeAlias
-
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streamplex.conversation import Hello, Refused, encode_answer
 from streamplex.tx import Substream, TunnelProtocol
@@ -52,27 +49,6 @@ class HeldQueue:
     def next(self) -> Held:
         """Remove and return the oldest item; raises IndexError if the queue is empty."""
         return self._queue.pop(0)
-
-
-class Deadline:
-    """A single timeout: setting it again replaces the one before."""
-
-    __slots__ = ("_call", "_clock")
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._call: IDelayedCall | None = None
-
-    def set(self, seconds: float, expired: Callable[[], None]) -> None:
-        """Call `expired` after `seconds`, unless `set` or `stop` is called before."""
-        self.stop()
-        self._call = self._clock.callLater(seconds, expired)
-
-    def stop(self) -> None:
-        """Cancel the timeout; without one do nothing."""
-        call, self._call = self._call, None
-        if call is not None and call.active():
-            call.cancel()
 
 
 def answer_refused(tunnel: TunnelProtocol, hello: Hello, why: Refusal) -> None:

@@ -6,10 +6,10 @@ are held in order; the proxy does nothing for them before the result.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -37,11 +37,11 @@ from tessel_proxy.auth.recheck import TokenLoss
 from tessel_proxy.records import log_lines
 from tessel_proxy.records.accounting import MovedError, ReplacedError, TunnelRecord
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
+from tessel_proxy.records.peers import source_of_peer
 from tessel_proxy.tunnel.admission import (
     MAX_AUTH_FAILURES,
     MAX_BYTES_WHILE_CHECKED,
     MAX_BYTES_WITHOUT_TOKEN,
-    Deadline,
     Held,
     HeldQueue,
     answer_refused,
@@ -57,10 +57,7 @@ from tessel_proxy.tunnel.states import TRANSITIONS, SessionInput, SessionState
 
 @implementer(ITunnelListener)
 class Session:
-    """The listener of one tunnel: checks its token and serves its substreams.
-
-    `source` is the peer's address group, by which wrong tokens are counted.
-    """
+    """The listener of one tunnel: checks its token and serves its substreams."""
 
     # Proxies hold thousands of sessions: what only the check of a token needs is made for it.
     __slots__ = (
@@ -74,27 +71,25 @@ class Session:
         "_record",
         "_secured",
         "_shared",
-        "_source",
         "_state",
         "_tunnel",
     )
 
     _tunnel: TunnelProtocol  # set by tunnelMade
 
-    def __init__(self, shared: SharedState, record: TunnelRecord, source: str = "") -> None:
+    def __init__(self, shared: SharedState, record: TunnelRecord) -> None:
         self._shared = shared
         self._record = record
         self._state = SessionState.UNAUTHENTICATED
         self._failures = 0
         self._held: HeldQueue | None = None
         self._secured = False
-        self._deadline = Deadline(shared.clock)
+        self._deadline: IDelayedCall | None = None  # of the TLS handshake, or of the token
         self._checking: Deferred[Account | Refusal | TurnedAway] | Deferred[JoinAnswer] | None = (
             None
         )
         self._authenticated: AuthenticatedTunnel | None = None
         self._outcome: TunnelOutcome | None = None  # set if the proxy ends the tunnel
-        self._source = source
         self._membership = Membership(shared, self)
 
     def _move(self, what: SessionInput) -> None:
@@ -108,7 +103,7 @@ class Session:
             # A device without power sends nothing, and not every device answers pings.
             probe_peer(connection.getHandle(), self._shared.config.keep_alive)
         timeout_s = self._shared.config.handshake_timeout_s
-        self._deadline.set(timeout_s, partial(self._too_late, Refusal.HANDSHAKE_TIMEOUT))
+        self._set_deadline(timeout_s, Refusal.HANDSHAKE_TIMEOUT)
 
     def tunnelSecured(self) -> None:
         """Called after the TLS handshake: starts the timeout of the token."""
@@ -120,8 +115,17 @@ class Session:
             self._await_token()
 
     def _await_token(self) -> None:
-        timeout_s = self._shared.config.auth_timeout_s
-        self._deadline.set(timeout_s, partial(self._too_late, Refusal.AUTH_TIMEOUT))
+        self._set_deadline(self._shared.config.auth_timeout_s, Refusal.AUTH_TIMEOUT)
+
+    def _set_deadline(self, seconds: float, why: Refusal) -> None:
+        """Refuse the tunnel for `why` after `seconds`; replaces the deadline before."""
+        self._stop_deadline()
+        self._deadline = self._shared.clock.callLater(seconds, self._too_late, why)
+
+    def _stop_deadline(self) -> None:
+        call, self._deadline = self._deadline, None
+        if call is not None and call.active():
+            call.cancel()
 
     def _too_late(self, why: Refusal) -> None:
         self._record.log_refused(why)
@@ -274,7 +278,7 @@ class Session:
     def _put_away(self) -> None:
         self._move(SessionInput.CLOSE)
         self._membership.closing()
-        self._deadline.stop()
+        self._stop_deadline()
         self._held = None
         if self._checking is not None:
             self._checking.cancel()
@@ -304,7 +308,7 @@ class Session:
 
     def _join(self, request: JoinRequest) -> None:
         self._move(SessionInput.TOKEN)
-        self._deadline.stop()
+        self._stop_deadline()
         self._tunnel.hear_at_most(MAX_BYTES_WHILE_CHECKED)
         answering = Deferred.fromCoroutine(self._shared.invitations.answer(request))
         self._checking = answering
@@ -347,9 +351,10 @@ class Session:
 
     def _check(self, hello: Hello) -> None:
         self._move(SessionInput.TOKEN)
-        self._deadline.stop()
+        self._stop_deadline()
         self._tunnel.hear_at_most(MAX_BYTES_WHILE_CHECKED)
-        tokens = TokenChecks(self._shared, self._source, self._record.tunnel)
+        source = source_of_peer(self._record.peer)
+        tokens = TokenChecks(self._shared, source, self._record.tunnel)
         # The authenticator limits the time of a check itself.
         answer = self._checking = Deferred.fromCoroutine(
             judged(self._shared, tokens, self._membership, self._record, hello)
