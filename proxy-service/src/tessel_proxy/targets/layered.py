@@ -23,7 +23,6 @@ from zope.interface import implementer
 
 from streamplex.messages import BytesLike
 from streamplex.tx import ITakesViews
-from streamplex.tx.bulk import end_at_once, write_at_once
 from streamplex.tx.tcp import unsent_bytes
 from streamplex.tx.tls import TLSFactory, TLSTransport, ended_by_fin
 from tessel_proxy.targets.target import NO_OWNER, Target, TargetLoss, TargetOwner
@@ -57,7 +56,7 @@ class LayeredTarget(Target, Protocol):
     # --- for the owner; Target explains the methods
 
     def write_pieces(self, pieces: Sequence[BytesLike]) -> None:
-        write_at_once(self._wire, pieces)
+        self._wire.write(b"".join(pieces))
         if not self._is_paced:
             # Not before early data is written: TLS would keep a producer paused that pauses inside
             # the write and resumes right behind it.
@@ -70,7 +69,7 @@ class LayeredTarget(Target, Protocol):
 
     def half_close(self) -> None:
         self._unpace()
-        end_at_once(self._wire)
+        self._wire.loseWriteConnection()
 
     def close(self) -> None:
         self._owner = NO_OWNER

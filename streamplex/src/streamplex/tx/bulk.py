@@ -45,12 +45,6 @@ class Writable(Interface):
     def write(self, data: bytes) -> None: ...
 
 
-class HalfCloseable(Interface):
-    """A transport whose sending direction can be closed alone."""
-
-    def loseWriteConnection(self) -> None: ...
-
-
 _came = memoryview(bytearray(READ_BYTES))
 
 
@@ -101,32 +95,27 @@ def keep_queue_short(transport: object) -> None:
         connection.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
-def write_at_once(transport: Writable, pieces: Sequence[bytes | memoryview]) -> None:
-    """Write `pieces` to the kernel now.
+def write_at_once(transport: Writable, data: memoryview) -> None:
+    """Write `data` to the kernel now.
 
     The transport queues the bytes that the kernel has no room for. In that case the transport's
     producer is paused at once, because nothing can overtake queued bytes. The order is kept, also
-    with the transport's own `write`. Queued bytes are a copy: the bytes of a view may change after
-    the call. A transport other than TCP gets an ordinary `write`.
+    with the transport's own `write`. Queued bytes are a copy: the bytes of the view may change
+    after the call. A transport other than TCP gets an ordinary `write`.
     """
     if not isinstance(transport, Connection) or not _takes_more(transport):
-        transport.write(b"".join(pieces))
+        transport.write(bytes(data))
         return
-    if len(pieces) > MAX_PIECES:
-        pieces = (b"".join(pieces),)
     # The transport meets any error again in its next turn: connectionLost must not be called
     # inside a write.
     sent = 0
     try:
-        sent = transport.socket.sendmsg(pieces)
+        sent = transport.socket.send(data)
     except OSError as why:
         if why.errno not in TELLS_NOTHING:
             _read_no_end(transport)
-    unsent = -sent
-    for piece in pieces:
-        unsent += len(piece)
-    if unsent:
-        transport.write(b"".join(behind(sent, pieces)))
+    if sent < len(data):
+        transport.write(bytes(data[sent:]))
         _pause_producer(transport)
 
 
@@ -150,21 +139,6 @@ def behind(sent: int, pieces: Sequence[bytes | memoryview]) -> Iterator[bytes | 
     for piece in pieces:
         yield piece[sent:]
         sent = max(sent - len(piece), 0)
-
-
-def end_at_once(transport: HalfCloseable) -> None:
-    """Half close the transport after its queued bytes; at once if no bytes are queued.
-
-    The protocol's writeConnectionLost may be called inside this call.
-    """
-    if not isinstance(transport, Connection) or transport.disconnecting:
-        transport.loseWriteConnection()
-    elif _takes_more(transport):
-        transport._writeDisconnecting = True  # noqa: SLF001 -- as Twisted does when all has left
-        transport._writeDisconnected = True  # noqa: SLF001
-        transport._closeWriteConnection()  # noqa: SLF001
-    else:
-        transport.loseWriteConnection()
 
 
 def _takes_more(transport: Connection) -> bool:

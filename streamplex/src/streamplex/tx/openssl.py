@@ -91,12 +91,18 @@ def rest(connection: SSL.Connection, take: Take) -> SSL.Error | None:
 
     Such bytes are there after the handshake. Returns the same as `opened`.
     """
+    ssl, read = connection._ssl, lib.SSL_read  # noqa: SLF001 -- see above
     room = _unused.pop() if _unused else _Room()
+    at, got = room.at, 0
     try:
-        while True:
-            got, why_no_more = _fill(connection, room)
-            if (got and not take(room.view[:got])) or why_no_more is not None:
-                return why_no_more
+        while (result := read(ssl, at + got, RECORD_BYTES)) > 0:
+            got += result
+            if got > ROOM_BYTES - RECORD_BYTES:
+                if not take(room.view[:got]):
+                    return None
+                got = 0
+        why = _why(connection, result)  # now: `take` may use OpenSSL, too
+        return why if not got or take(room.view[:got]) else None
     finally:
         _unused.append(room)
 
@@ -137,17 +143,6 @@ def _use(connection: SSL.Connection, into: Any, out: Any) -> None:
     lib.SSL_set_bio(connection._ssl, into or ffi.NULL, out or ffi.NULL)  # noqa: SLF001
 
 
-def _fill(connection: SSL.Connection, room: _Room) -> tuple[int, SSL.Error | None]:
-    ssl, at, read = connection._ssl, room.at, lib.SSL_read  # noqa: SLF001 -- see above
-    got = 0
-    while got <= ROOM_BYTES - RECORD_BYTES:
-        result = read(ssl, at + got, RECORD_BYTES)
-        if result <= 0:
-            return got, _why(connection, result)
-        got += result
-    return got, None
-
-
 def _why(connection: SSL.Connection, result: int) -> SSL.Error:
     ssl = connection._ssl  # noqa: SLF001 -- see above
     if lib.SSL_get_error(ssl, result) == lib.SSL_ERROR_WANT_READ:
@@ -170,16 +165,16 @@ def seal(connection: SSL.Connection, data: bytes, taken: int) -> tuple[int, memo
     Return the position behind the encrypted bytes, and a view to send. The view has at most
     ROOM_BYTES and is valid until the next call. Raises as `connection.send` does.
     """
-    ssl = connection._ssl  # noqa: SLF001 -- see above
     if connection._into_ssl is None:  # noqa: SLF001 -- see above
         give_bios(connection)
+    ssl, out = connection._ssl, connection._from_ssl  # noqa: SLF001 -- see above
     at, end, got = ffi.from_buffer(data), len(data), 0
     while taken < end and got <= ROOM_BYTES - SEALED_PIECE_BYTES:
         result = lib.SSL_write(ssl, at + taken, min(end - taken, PIECE_BYTES))
         if result <= 0:
             connection._raise_ssl_error(ssl, result)  # noqa: SLF001 -- see above
         taken += result
-        got += _drain(connection, got)
+        got += lib.BIO_read(out, _sealed.at + got, ROOM_BYTES - got)  # at least the piece
     return taken, _sealed.view[:got]
 
 
@@ -188,12 +183,6 @@ def sealed(connection: SSL.Connection) -> memoryview:
 
     The view has at most ROOM_BYTES, is valid until the next call, and is empty if no bytes wait.
     """
-    return _sealed.view[: _drain(connection, 0)]
-
-
-def _drain(connection: SSL.Connection, at: int) -> int:
     out = connection._from_ssl  # noqa: SLF001 -- see above
-    if out is None:
-        return 0
-    got = lib.BIO_read(out, _sealed.at + at, ROOM_BYTES - at)
-    return max(int(got), 0)  # there is no reason but that there is nothing
+    got = 0 if out is None else lib.BIO_read(out, _sealed.at, ROOM_BYTES)
+    return _sealed.view[: max(got, 0)]  # below 0: there is nothing

@@ -165,7 +165,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
         try:
             while taken < len(bytes):
                 taken, data = seal(self._tlsConnection, bytes, taken)
-                self._send(data)
+                write_at_once(self.transport, data)  # type: ignore[arg-type]  # any can
         except SSL.WantReadError:  # a handshake is under way
             self._bufferedWrite(bytes[taken:])  # type: ignore[no-untyped-call]  # Twisted's
         except SSL.Error:
@@ -173,15 +173,13 @@ class TLSTransport(TLSMemoryBIOProtocol):
 
     def _flushSendBIO(self) -> None:
         while data := sealed(self._tlsConnection):
-            self._send(data)
-
-    def _send(self, data: memoryview) -> None:
-        write_at_once(self.transport, (data,))  # type: ignore[arg-type]  # as every transport can
+            write_at_once(self.transport, data)  # type: ignore[arg-type]  # any can
 
     def dataReceived(self, data: bytes | memoryview) -> None:
         """Called when encrypted data arrived: decrypts it for the wrapped protocol."""
         if self._handshakeDone and not self._appSendBuffer:
-            self._taken(opened(self._tlsConnection, data, self._take))
+            self._end_after(opened(self._tlsConnection, data, self._take))
+            self._flushSendBIO()
         else:
             self.heard = True
             give_bios(self._tlsConnection)
@@ -204,7 +202,8 @@ class TLSTransport(TLSMemoryBIOProtocol):
         super()._shutdownTLS()  # type: ignore[no-untyped-call]  # Twisted's
 
     def _flushReceiveBIO(self) -> None:
-        self._taken(rest(self._tlsConnection, self._take))
+        self._end_after(rest(self._tlsConnection, self._take))
+        self._flushSendBIO()
 
     def _take(self, data: memoryview) -> bool:
         if not self._aborted:
@@ -213,17 +212,14 @@ class TLSTransport(TLSMemoryBIOProtocol):
             )
         return not self._lostTLSConnection
 
-    def _taken(self, why_no_more: SSL.Error | None) -> None:
-        if why_no_more not in (None, WANT_READ) and not self._lostTLSConnection:
-            self._end_after(why_no_more)
-        self._flushSendBIO()
-
-    def _end_after(self, why: SSL.Error) -> None:
-        if isinstance(why, SSL.ZeroReturnError):
+    def _end_after(self, why_no_more: SSL.Error | None) -> None:
+        if why_no_more is None or why_no_more is WANT_READ or self._lostTLSConnection:
+            return
+        if isinstance(why_no_more, SSL.ZeroReturnError):
             self._shutdownTLS()
             self._tlsShutdownFinished(None)  # connectionLost tells how TCP ended
         else:
-            self._tlsShutdownFinished(Failure(why))
+            self._tlsShutdownFinished(Failure(why_no_more))
 
     def loseConnection(self) -> None:
         """Close after all written data is sent."""

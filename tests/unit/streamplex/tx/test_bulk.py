@@ -1,7 +1,7 @@
 """A TCP connection driven for bulk. The connection is Twisted's own, its socket is not."""
 
 import socket
-from errno import EAGAIN, EMSGSIZE, EPIPE
+from errno import EAGAIN, EPIPE
 from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT
 from struct import pack
 
@@ -16,7 +16,6 @@ from twisted.python.failure import Failure
 from streamplex.tx.bulk import (
     READ_BYTES,
     UNSENT_BYTES,
-    end_at_once,
     keep_queue_short,
     read_views_in_bulk,
     write_at_once,
@@ -50,11 +49,6 @@ class Socket:
         self.room -= now
         self.taken += data[:now]
         return now
-
-    def sendmsg(self, pieces):
-        if len(pieces) > IOV_MAX:
-            raise OSError(EMSGSIZE, "too many pieces")
-        return self.send(b"".join(pieces))
 
     def recv_into(self, room, most):
         room = room[:most]
@@ -112,26 +106,26 @@ def tcp():
 
 
 def test_what_the_kernel_has_room_for_it_gets_at_once(tcp):
-    write_at_once(tcp.transport, [b"now"])
+    write_at_once(tcp.transport, memoryview(b"now"))
     assert tcp.socket.taken == b"now"
     assert not tcp.reactor.writers
 
 
 def test_what_it_has_no_room_for_waits_for_its_poll(tcp):
     tcp.socket.room = 3
-    write_at_once(tcp.transport, [b"now later"])
+    write_at_once(tcp.transport, memoryview(b"now later"))
     assert tcp.socket.taken == b"now"
     tcp.socket.room = 100
     tcp.writable()
     assert tcp.socket.taken == b"now later"
 
 
-@pytest.mark.parametrize("write", [write_at_once, Connection.writeSequence])
+@pytest.mark.parametrize("write", [write_at_once, Connection.write])
 def test_nothing_overtakes_what_waits(tcp, write):
     tcp.socket.room = 0
-    write(tcp.transport, [b"first "])
+    write(tcp.transport, b"first ")
     tcp.socket.room = 100
-    write_at_once(tcp.transport, [b"second"])
+    write_at_once(tcp.transport, memoryview(b"second"))
     assert tcp.socket.taken == b""
     tcp.writable()
     assert tcp.socket.taken == b"first second"
@@ -142,32 +136,15 @@ def test_nothing_overtakes_what_has_left_in_part(tcp):
     tcp.socket.room = 3
     tcp.writable()
     tcp.socket.room = 100
-    write_at_once(tcp.transport, [b"second"])
+    write_at_once(tcp.transport, memoryview(b"second"))
     tcp.writable()
     assert tcp.socket.taken == b"first second"
-
-
-@pytest.mark.parametrize("room", range(12))
-def test_pieces_leave_in_their_order_wherever_the_kernel_cuts_them(tcp, room):
-    tcp.socket.room = room
-    write_at_once(tcp.transport, [b"one ", b"two ", b"three"])
-    assert tcp.socket.taken == b"one two three"[:room]
-    tcp.socket.room = 100
-    tcp.writable()
-    assert tcp.socket.taken == b"one two three"
-
-
-def test_many_small_pieces_leave_too(tcp):
-    pieces = [b"%d" % number for number in range(2000)]  # Linux takes 1,024 in one call
-    write_at_once(tcp.transport, pieces)
-    assert tcp.socket.taken == b"".join(pieces)
-    assert not tcp.reactor.writers
 
 
 def test_what_waits_is_a_copy(tcp):
     data = bytearray(b"now later")
     tcp.socket.room = 3
-    write_at_once(tcp.transport, [memoryview(data)])
+    write_at_once(tcp.transport, memoryview(data))
     data[:] = b"?" * 9
     tcp.socket.room = 100
     tcp.writable()
@@ -177,8 +154,8 @@ def test_what_waits_is_a_copy(tcp):
 def test_a_streaming_producer_is_paused_as_soon_as_anything_waits(tcp):
     tcp.transport.registerProducer(tcp.producer, True)
     tcp.socket.room = 3
-    write_at_once(tcp.transport, [b"now later"])
-    write_at_once(tcp.transport, [b" still"])
+    write_at_once(tcp.transport, memoryview(b"now later"))
+    write_at_once(tcp.transport, memoryview(b" still"))
     assert tcp.producer.calls == ["pause"]
     tcp.socket.room = 100
     tcp.writable()
@@ -189,20 +166,20 @@ def test_a_producer_that_has_been_paused_is_not_paused_again(tcp):
     tcp.transport.bufferSize = 2
     tcp.transport.registerProducer(tcp.producer, True)
     tcp.socket.room = 0
-    write_at_once(tcp.transport, [b"more than two"])
+    write_at_once(tcp.transport, memoryview(b"more than two"))
     assert tcp.producer.calls == ["pause"]
 
 
 def test_a_producer_that_is_asked_for_each_piece_is_not_paused(tcp):
     tcp.transport.registerProducer(tcp.producer, False)
     tcp.socket.room = 0
-    write_at_once(tcp.transport, [b"later"])
+    write_at_once(tcp.transport, memoryview(b"later"))
     assert tcp.producer.calls == ["resume"]
 
 
 def test_a_broken_connection_is_found_in_a_turn_of_its_own(tcp):
     tcp.socket.broken = True
-    write_at_once(tcp.transport, [b"in vain"])
+    write_at_once(tcp.transport, memoryview(b"in vain"))
     assert isinstance(tcp.writable(), error.ConnectionLost)
 
 
@@ -216,38 +193,13 @@ def test_a_broken_connection_is_found_in_a_turn_of_its_own(tcp):
 )
 def test_nothing_leaves_after_the_end(tcp, end):
     end(tcp.transport)
-    write_at_once(tcp.transport, [b"too late"])
+    write_at_once(tcp.transport, memoryview(b"too late"))
     assert tcp.socket.taken == b""
-
-
-def test_an_end_behind_which_nothing_waits_leaves_at_once(tcp):
-    write_at_once(tcp.transport, [b"all"])
-    end_at_once(tcp.transport)
-    assert (tcp.socket.taken, tcp.socket.ended) == (b"all", True)
-    assert not tcp.reactor.writers
-    assert not tcp.transport.disconnected  # the other direction goes on
-
-
-def test_an_end_leaves_behind_what_waits(tcp):
-    tcp.socket.room = 0
-    write_at_once(tcp.transport, [b"later"])
-    end_at_once(tcp.transport)
-    assert not tcp.socket.ended
-    tcp.socket.room = 100
-    tcp.writable()
-    assert (tcp.socket.taken, tcp.socket.ended) == (b"later", True)
-
-
-def test_a_connection_that_closes_already_is_not_ended_at_once(tcp):
-    tcp.transport.loseConnection()
-    end_at_once(tcp.transport)
-    assert not tcp.socket.ended
-    assert tcp.transport.disconnecting
 
 
 def test_what_is_no_tcp_is_written_to_as_ever():
     transport = StringTransport()
-    write_at_once(transport, [memoryview(b"bytes")])
+    write_at_once(transport, memoryview(b"bytes"))
     assert transport.value() == b"bytes"
 
 
@@ -335,7 +287,7 @@ def real():
 def test_a_reset_that_the_writer_meets_first_is_not_read_as_an_end(real):
     real.peer.send(b"the beginning of something")
     real.reset()
-    write_at_once(real.transport, (b"hi",))
+    write_at_once(real.transport, memoryview(b"hi"))
     assert real.transport.doRead() is None
     assert real.came == [b"the beginning of something"]
     assert isinstance(real.transport.doRead(), error.ConnectionLost)
@@ -345,7 +297,7 @@ def test_a_reset_that_the_writer_meets_first_is_not_read_as_an_end(real):
 def test_nor_where_views_are_read(real):
     read_views_in_bulk(real.transport)
     real.reset()
-    write_at_once(real.transport, (b"hi",))
+    write_at_once(real.transport, memoryview(b"hi"))
     assert isinstance(real.transport.doRead(), error.ConnectionLost)
     assert not real.came
 
@@ -353,6 +305,6 @@ def test_nor_where_views_are_read(real):
 def test_an_end_that_came_before_the_reset_is_one(real):
     real.peer.shutdown(socket.SHUT_WR)
     real.reset()
-    write_at_once(real.transport, (b"hi",))
+    write_at_once(real.transport, memoryview(b"hi"))
     assert isinstance(real.transport.doRead(), error.ConnectionDone)
     assert isinstance(real.transport.doWrite(), error.ConnectionLost)

@@ -57,7 +57,7 @@ def test_twisteds_tcp_connection_has_the_attributes_that_are_used(connection, na
 
 
 def test_twisteds_tcp_connection_closes_its_sending_direction_by_a_private_method(connection):
-    missing = "tcp.Connection._closeWriteConnection has changed; used in tx/bulk.py: end_at_once"
+    missing = "tcp.Connection._closeWriteConnection has changed; replaced in targets/plain.py"
     assert callable(getattr(connection, "_closeWriteConnection", None)), missing
 
 

@@ -60,7 +60,7 @@ def test_unsent_bytes_are_counted_where_twisted_keeps_them(pair):
 
 
 def test_the_write_side_is_closed_by_the_call_that_we_make(pair):
-    """`_closeWriteConnection`: streamplex.tx.bulk.end_at_once."""
+    """`_closeWriteConnection`: tessel_proxy.targets.plain.PlainTarget.half_close."""
     connection, peer = pair
     connection._closeWriteConnection()
     assert peer.recv(1) == b""
