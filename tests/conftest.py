@@ -1,6 +1,7 @@
 """A test that leaves a logged failure or a dropped Deferred behind fails."""
 
 import gc
+import sys
 
 import pytest
 from twisted.logger import globalLogPublisher
@@ -43,3 +44,12 @@ def logged_failures():
     globalLogPublisher.removeObserver(seen)
     left = seen.flush()
     assert not left, "logged and not expected:\n" + "\n".join(f.getTraceback() for f in left)
+
+
+@pytest.fixture
+def untraced():
+    """Measure no coverage: it makes tests with many substreams slow, and learns nothing more."""
+    trace = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(trace)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from support.clients.real_proxy import proxy_to
 from support.clients.roster import REPOSITORY, micropython
 from support.clients.targets import Targets
-from support.hardening.proxy import TOKEN, running_proxy
+from support.hardening.proxy import TOKEN
 
 HERE = Path(__file__).parent
 CLIENT = REPOSITORY / "clients" / "micropython"
@@ -62,16 +63,7 @@ def targets(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def proxy(tmp_path_factory, targets):
-    folder, authority = tmp_path_factory.mktemp("proxy"), trustme.CA()
-    settings = {
-        "AUTH_HARDCODED": TOKEN,
-        "EGRESS_ALLOW": "127.0.0.1/32 ::1/128",
-        "TARGET_CA_FILE": str(targets.ca_file),
-        "DRAIN_S": "0",
-    }
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    with running_proxy(folder, authority, settings) as proxy:
-        proxy.authority_file = folder / "authority.pem"
+    with proxy_to(targets, trustme.CA(), tmp_path_factory.mktemp("proxy")) as proxy:
         yield proxy
 
 

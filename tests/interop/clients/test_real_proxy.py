@@ -7,6 +7,7 @@ import zlib
 import pytest
 
 from support.clients.driver import pattern
+from support.clients.real_proxy import proxy_to
 from support.clients.targets import Targets
 from support.hardening.proxy import TOKEN, running_proxy
 
@@ -26,16 +27,7 @@ def targets(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, authority, targets):
-    folder = tmp_path_factory.mktemp("proxy")
-    settings = {
-        "AUTH_HARDCODED": TOKEN,
-        "EGRESS_ALLOW": "127.0.0.1/32 ::1/128",
-        "TARGET_CA_FILE": str(targets.ca_file),
-        "DRAIN_S": "0",
-    }
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    with running_proxy(folder, authority, settings) as proxy:
-        proxy.authority_file = folder / "authority.pem"
+    with proxy_to(targets, authority, tmp_path_factory.mktemp("proxy")) as proxy:
         yield proxy
 
 

@@ -1,7 +1,6 @@
 """200,000 substreams one after another, 16,000 at once each way: in memory and over sockets."""
 
 import gc
-import sys
 from contextlib import asynccontextmanager
 
 import pytest
@@ -18,21 +17,14 @@ from streamplex.testing import exchange
 from streamplex.tx import TunnelProtocol
 from support.memory_tunnels import HalfCloseable, Listener, Tunnels
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 SEQUENTIAL = 200_000
 TWO_ROUNDS = 70_000  # more than all numbers twice: enough for a core alone
 AT_ONCE = 16_000
 IN_FLIGHT = 100
 OBJECTS_OF_NOTE = 2000
 """Far fewer than one per substream."""
-
-
-@pytest.fixture(autouse=True)
-def untraced():
-    """Coverage makes these many times slower, and learns nothing from them."""
-    trace = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(trace)
 
 
 async def until_released(*tunnels):

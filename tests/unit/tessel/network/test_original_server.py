@@ -1,35 +1,24 @@
 """A server of the original kind, which listens on after a refusal: 40,000 substreams."""
 
-import sys
-
 import pytest
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 
-from streamplex.frames import FrameReader
-from streamplex.messages import JsonMessage, data_header, decode_message, encode_json
 from support.fake_proxy import ENVIRON, Watch
 from support.memory_tunnels import Connection, HalfCloseable
+from support.original_peer import OriginalPeer
 from tessel.errors import NodeError
 from tessel.network.interface import Target
 from tessel.network.tunneled import TunneledNetwork
 from tessel.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 SUBSTREAMS = 40_000
 REFUSED = 3  # of these one
 
 
-@pytest.fixture(autouse=True)
-def untraced():
-    """Coverage makes this many times slower, and learns nothing from it."""
-    trace = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(trace)
-
-
-class OriginalServer(Protocol):
+class OriginalServer(OriginalPeer):
     """Answers each question with what its target says; every third target refuses.
 
     Who listens on a channel is taken away when the device has ended; after a refusal it never
@@ -37,29 +26,19 @@ class OriginalServer(Protocol):
     """
 
     def connectionMade(self):
-        self.reader = FrameReader()
+        super().connectionMade()
         self.listeners = {}
         self.highest = 0
-
-    def say(self, channel, value):
-        self.transport.write(encode_json(channel, value))
-
-    def custom(self, channel, *args):
-        self.say(channel, {"event": "custom", "emitArgs": list(args)})
 
     def end(self, channel):
         self.say(channel, {"event": "end"})
         self.custom(channel, "close")
 
-    def dataReceived(self, data):
-        for body in self.reader.feed(data):
-            message = decode_message(body)
-            if not isinstance(message, JsonMessage):
-                self._asked(message.channel, message.payload)
-            elif message.channel:
-                self._told(message.channel, message.value)
-            else:
-                self._controlled(message.value)
+    def json_received(self, channel, value):
+        if channel:
+            self._told(channel, value)
+        else:
+            self._controlled(value)
 
     def _controlled(self, said):
         if said["type"] == "stream":
@@ -90,11 +69,10 @@ class OriginalServer(Protocol):
             )
             self.end(channel)
 
-    def _asked(self, channel, question):
+    def data_received(self, channel, question):
         for port in self.listeners[channel]:
             if port % REFUSED:
-                answer = b"%d answers %s" % (port, question)
-                self.transport.write(data_header(channel, len(answer)) + answer)
+                self.data(channel, b"%d answers %s" % (port, question))
                 self.end(channel)
 
 

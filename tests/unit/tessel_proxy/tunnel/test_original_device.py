@@ -1,56 +1,34 @@
 """A device of the original kind, which counts up and never says `end`: 40,000 substreams."""
 
-import sys
-
 import pytest
 from twisted.internet import error
-from twisted.internet.protocol import Protocol
 
 from streamplex import Side
-from streamplex.frames import FrameReader
-from streamplex.messages import JsonMessage, data_header, decode_message, encode_json
 from streamplex.tx import TunnelProtocol
 from support.memory_tunnels import Connection
+from support.original_peer import OriginalPeer
 from support.proxy_in_memory import PUBLIC, TOKEN, Stage
 from tessel_proxy.records.accounting import TunnelRecord
 from tessel_proxy.tunnel.session import Session
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 PER_TUNNEL = 20_000
 """Twice: the original throws on the 32,768th of one tunnel."""
 
 
-@pytest.fixture(autouse=True)
-def untraced():
-    """Coverage makes this many times slower, and learns nothing from it."""
-    trace = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(trace)
-
-
-class OriginalDevice(Protocol):
+class OriginalDevice(OriginalPeer):
     """Notes what is said on its channels."""
 
     def connectionMade(self):
-        self.reader = FrameReader()
+        super().connectionMade()
         self.heard = {}
         self.say(0, {"type": "message", "object": {"token": TOKEN}})
 
-    def say(self, channel, value):
-        self.transport.write(encode_json(channel, value))
+    def json_received(self, channel, value):
+        self.heard.setdefault(channel, []).append(value)
 
-    def custom(self, channel, *args):
-        self.say(channel, {"event": "custom", "emitArgs": list(args)})
-
-    def data(self, channel, data):
-        self.transport.write(data_header(channel, len(data)) + data)
-
-    def dataReceived(self, data):
-        for body in self.reader.feed(data):
-            message = decode_message(body)
-            is_json = isinstance(message, JsonMessage)
-            what = message.value if is_json else message.payload
-            self.heard.setdefault(message.channel, []).append(what)
+    data_received = json_received
 
 
 class Tunnel:
