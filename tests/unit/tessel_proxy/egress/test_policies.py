@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from tessel_proxy.egress.policies import MAX_FILE_BYTES, Policies
+from tessel_proxy.egress.policies import MAX_FILE_BYTES, MAX_KNOWN, Policies
 from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.reload import Reloader
@@ -111,3 +111,39 @@ def test_a_mode_that_lets_inner_addresses_through_is_hinted_at(mode):
 def test_they_come_to_a_line(policies):
     assert policies.summary() == "egress: enforce, accounts with rules of their own: kim"
     assert Policies(Config()).summary().endswith("own: none")
+
+
+# --- what is known of a target
+
+
+def test_what_is_known_of_a_target_is_that_of_its_account_and_of_the_rules_in_force(tmp_path):
+    path = tmp_path / "policy.ini"
+    path.write_text("[account kim]\nallow 10.0.0.1\n")
+    policies = Policies(Config(policy_file=path))
+    assert policies.known("kim", "10.0.0.1", 80).standing.rule is None
+    assert policies.known("lee", "10.0.0.1", 80).standing.rule == "private"
+    assert policies.known("lee", "10.0.0.1", 80) is policies.known("alex", "10.0.0.1", 80)
+    path.write_text("[account kim]\ndeny 10.0.0.1\n")
+    policies.reload()
+    assert policies.known("kim", "10.0.0.1", 80).standing.rule == "[account kim] deny 10.0.0.1/32"
+
+
+def test_of_a_name_only_the_rules_for_names_are_known():
+    known = Policies(Config(egress_deny=rules("bad.example"))).known("kim", "Bad.Example.", 80)
+    assert known.refusal_of_name == "EGRESS_DENY bad.example"
+    assert (known.standing, known.address) == (None, "")
+
+
+def test_a_host_that_cannot_be_is_not_remembered():
+    policies = Policies(Config())
+    for _ in range(2):
+        with pytest.raises(ValueError, match="name"):
+            policies.known("kim", "exa mple", 80)
+    assert not policies._known
+
+
+def test_of_very_many_targets_not_all_are_remembered():
+    policies = Policies(Config())
+    for port in range(2 * MAX_KNOWN + 1):
+        policies.known("kim", "192.0.2.1", port)
+    assert len(policies._known) <= MAX_KNOWN
