@@ -150,13 +150,10 @@ class Dial:
     """A connection attempt, which the test lets succeed or fail."""
 
     def __init__(self, clock, address, port, caller):
-        self.address, self.port, self._caller = address, port, caller
+        self.address = self.host = address
+        self.port, self._caller = port, caller
         self._clock = clock
         self.stopped = False
-
-    @property
-    def host(self):
-        return str(self.address)
 
     def stands(self):
         transport = TargetTransport(self._clock)

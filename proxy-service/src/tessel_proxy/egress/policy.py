@@ -68,26 +68,29 @@ class RequestedTarget:
 class Standing:
     """What the rules alone say about an address and a port, before this machine is considered.
 
-    `rule` is the rule or kind that refuses it, None if none does. `is_final`: this machine does not
-    matter. `is_lifted`: an `allow` rule without ports allows the address, but no own listener.
+    This changes only with the rules. `rule` is the rule or kind that refuses the address, None if
+    none does. `is_final`: this machine does not matter. `is_lifted`: an `allow` rule without ports
+    allows the address, but no listener of the proxy itself.
     """
 
-    rule: str | None
+    address: Address
+    port: int
+    rule: str | None = None
     is_final: bool = False
     is_lifted: bool = False
 
-    def refusal(self, address: Address, port: int, own: OwnMachine) -> str | None:
-        """Return the rule that refuses a connection to `address` and `port`, or None.
+    def refusal(self, own: OwnMachine) -> str | None:
+        """Return the rule that refuses a connection to the address and port, or None.
 
         `own` knows the addresses and listeners of this machine now.
         """
         if self.is_final:
             return self.rule
-        if own.listens_at(address, port):
+        if own.listens_at(self.address, self.port):
             return OWN_LISTENER
         if self.is_lifted or self.rule is not None:
             return self.rule
-        return OWN_ADDRESS if own.has(address) else None
+        return OWN_ADDRESS if own.has(self.address) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +131,20 @@ class Policy:
 
         `address` is one of the target's addresses; `own` knows those of this machine.
         """
-        return self.standing(wanted, address).refusal(address, wanted.port, own)
+        return self.standing(wanted, address).refusal(own)
 
     def standing(self, wanted: RequestedTarget, address: Address) -> Standing:
-        """Return what the rules alone say about `address`; it changes only with the rules."""
+        """Return what the rules alone say about `address`, one of the target's."""
+        port = wanted.port
         if denied := self._denied(wanted, address):
-            return Standing(denied, is_final=True)
+            return Standing(address, port, denied, is_final=True)
         if self.mode is EgressMode.OPEN:
-            return Standing(None, is_final=True)
+            return Standing(address, port, is_final=True)
         if lifting := self._lifting(wanted, address):
             names_port = any(rule.ports for rule in lifting)
-            return Standing(None, is_final=names_port, is_lifted=True)
+            return Standing(address, port, is_final=names_port, is_lifted=True)
         kind = classify(address)
-        return Standing(None if kind is AddressKind.ALLOWED else str(kind.value))
+        return Standing(address, port, None if kind is AddressKind.ALLOWED else str(kind.value))
 
     def _denied(self, wanted: RequestedTarget, address: Address) -> str | None:
         for each in self.sets:

@@ -6,10 +6,11 @@ Here are the device's events and the opening of the target. The states are in a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never, cast
+from functools import partial
+from typing import assert_never
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,12 +20,12 @@ from streamplex import conversation
 from streamplex.conversation import BadRequestError, ConnectRequest
 from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
-from streamplex.tx import ISubstreamProtocol, ITakesSequences, Substream
+from streamplex.tx import ISubstreamProtocol, ITakesSequences
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.relay.backpressure import Why
-from tessel_proxy.relay.early_data import PAUSE_BYTES, EarlyData
-from tessel_proxy.relay.states import RelayInput, RelayState
+from tessel_proxy.relay.early_data import PAUSE_BYTES
+from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
 from tessel_proxy.relay.target_side import TargetSide, outcome_of
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.node_errors import TargetError
@@ -38,9 +39,10 @@ class Outbound(TargetSide):
 
     _log = Logger()
 
-    def connectionMade(self) -> None:
+    def makeConnection(self, transport: ITransport) -> None:
         """Called when the substream is attached: begins to read from the device."""
-        self._substream = cast("Substream", self.transport)
+        self.transport = transport
+        self._substream = transport  # type: ignore[assignment]  # what it is attached to
         # One piece at a time, so that early data stays below the limit that pauses the device.
         self._substream.takes_sequences = False
         if self._traffic is not None:
@@ -69,10 +71,10 @@ class Outbound(TargetSide):
     def _connect(self, request: ConnectRequest) -> None:
         if self._state is not RelayState.WAITING:
             raise BadRequestError(node_errors.SECOND_CONNECT)
-        self._move(RelayInput.CONNECT)
+        self._state = TRANSITIONS[self._state][RelayInput.CONNECT]
         self._record.target = str(request)
         # Data in the same read may be for the target: it then goes there in one write.
-        self._substream.behind(lambda: self._open(request))
+        self._substream.behind(partial(self._open, request))
 
     def _open(self, request: ConnectRequest) -> None:
         if self._state is not RelayState.OPENING:
@@ -129,24 +131,25 @@ class Outbound(TargetSide):
                 assert_never(self._state)
 
     def _keep(self, pieces: Sequence[BytesLike]) -> None:
-        kept = self._early or self._begin_to_keep()
-        if not kept.add(b"".join(pieces)):
+        allowance, nbytes = self._context.allowance, sum(map(len, pieces))
+        if nbytes > allowance.left:
             self._fail_with("write", Outcome.TOO_MUCH_EARLY_DATA)
-        elif self._state is RelayState.OPENING and kept.nbytes >= PAUSE_BYTES:
+            return
+        allowance.left -= nbytes
+        if self._early is None:
+            self._early = bytearray()  # one buffer for all pieces
+        self._early += b"".join(pieces)
+        if self._state is RelayState.OPENING and len(self._early) >= PAUSE_BYTES:
             self._device_pauses.add(Why.OPENING)
-
-    def _begin_to_keep(self) -> EarlyData:
-        self._early = EarlyData(self._context.allowance)
-        return self._early
 
     def readConnectionLost(self) -> None:
         """Called when the device ends its direction: ends the target's direction, or both."""
         match self._state:
             case RelayState.WAITING | RelayState.OPENING:
-                (self._early or self._begin_to_keep()).ended = True
+                self._ended_early = True
             case RelayState.RELAYING:
-                self._move(RelayInput.DEVICE_END)
-                self._socket.half_close()
+                self._state = TRANSITIONS[self._state][RelayInput.DEVICE_END]
+                self._target.half_close()
             case RelayState.TARGET_ENDED:
                 self._finish(Outcome.ENDED)
             case RelayState.DEVICE_ENDED | RelayState.CLOSED:
@@ -160,14 +163,14 @@ class Outbound(TargetSide):
     def errorReceived(self, message: str) -> None:  # noqa: ARG002 -- the device's text is not logged
         """Called when the device reports an error: resets the target and ends the substream."""
         if self._state is not RelayState.CLOSED:
-            self._abort_socket()
+            self._target.abort()
             stalled = self._substream.stalled
             self._close(Outcome.STALLED if stalled else Outcome.FAILED_BY_DEVICE)
 
     def resetReceived(self) -> None:
         """Called when the program reads no more: resets the target and ends the substream."""
         if self._state is not RelayState.CLOSED:
-            self._abort_socket()
+            self._target.abort()
             self._close(Outcome.LEFT_BY_DEVICE)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -177,9 +180,9 @@ class Outbound(TargetSide):
         # If the device had ended its data, the target has all of it. Otherwise the connection is
         # reset, so that cut data does not look complete.
         if self._state is RelayState.DEVICE_ENDED:
-            self._socket.close()
+            self._target.close()
         else:
-            self._abort_socket()
+            self._target.abort()
         self._clean_up(outcome_of(reason.value))
 
     # --- on the way to the target; OpeningOwner explains the methods
@@ -206,13 +209,12 @@ class Outbound(TargetSide):
         self._target = target
         self._opening = None
         self._substream.takes_sequences = True
-        self._move(RelayInput.CONNECTED)
-        early, self._early = self._early, None
-        if early is not None and (data := early.hand_over()):
-            self._write((data,))
+        self._state = TRANSITIONS[self._state][RelayInput.CONNECTED]
+        if self._early is not None:
+            self._write((self._take_early(),))
         if self._traffic is not None:
             self._traffic.start_target()
-        if early is not None and early.ended:
+        if self._ended_early:
             self.readConnectionLost()
         if self._from_device is not None:
             self._from_device.remove(Why.OPENING)

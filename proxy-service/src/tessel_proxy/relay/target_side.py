@@ -18,12 +18,11 @@ from streamplex.tx import Substream
 from tessel_proxy.records.accounting import ReplacedError, SubstreamRecord
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.relay.backpressure import FromDevice, FromTarget, Why
-from tessel_proxy.relay.early_data import EarlyData
 from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
 from tessel_proxy.relay.traffic import Traffic
 from tessel_proxy.relay.tunnel_context import TunnelContext
 from tessel_proxy.targets import node_errors
-from tessel_proxy.targets.target import Target, TargetLoss
+from tessel_proxy.targets.target import NO_TARGET, TargetLoss
 from tessel_service_kit.idle_timer import IdleTimer
 
 
@@ -43,7 +42,8 @@ class TargetSide(Protocol):
         self._kind = kind
         self._record = record
         self._state = RelayState.WAITING
-        self._early: EarlyData | None = None  # data that arrives before the target is connected
+        self._early: bytearray | None = None  # data that arrives before the target is connected
+        self._ended_early = False  # the device has ended its direction before that
         self._idle: IdleTimer | None = None  # of the device's `_pls_timeout`
         self._silence: IdleTimer | None = None  # of SUBSTREAM_IDLE_S
         self._is_timed = False  # whether there is one of these timers
@@ -54,7 +54,7 @@ class TargetSide(Protocol):
         self._opening: Deferred[None] | None = None
         self._is_paced = False  # whether the target pauses while too much waits for the device
         self._last_bytes = 0  # size of the last piece of data from the device
-        self._target: Target | None = None
+        self._target = NO_TARGET
         self._from_device: FromDevice | None = None  # until there is a reason to pause
         self._from_target: FromTarget | None = None
         self._traffic: Traffic | None = None  # if the account's bytes are limited
@@ -73,9 +73,6 @@ class TargetSide(Protocol):
             self._from_target = FromTarget(self)
         return self._from_target
 
-    def _move(self, what: RelayInput) -> None:
-        self._state = TRANSITIONS[self._state][what]
-
     def pause_device(self) -> None:
         """Stop reading from the device."""
         self._substream.pauseProducing()
@@ -86,15 +83,13 @@ class TargetSide(Protocol):
         self._substream.resumeProducing()
 
     def pause_target(self) -> None:
-        """Stop reading from the target; without a connection do nothing."""
-        if self._target is not None:
-            self._target.pause()
+        """Stop reading from the target."""
+        self._target.pause()
 
     def resume_target(self) -> None:
         """Read from the target again, and restart the timeout SUBSTREAM_IDLE_S."""
         self._break_silence()
-        if self._target is not None:
-            self._target.resume()
+        self._target.resume()
 
     def target_received(self, data: BytesLike) -> None:
         """Called with data from the target: writes it to the device.
@@ -110,8 +105,7 @@ class TargetSide(Protocol):
         waiting_bytes = self._substream.write(data)
         if waiting_bytes and not self._is_paced:
             self._pace()
-        if self._target is not None:
-            self._target.read_at_most(self._context.reading.next_bytes())
+        self._target.read_at_most(self._context.reading.next_bytes())
 
     def _pace(self) -> None:
         # Not before something waits: few connections ever have so much to send.
@@ -128,7 +122,7 @@ class TargetSide(Protocol):
             return
         self._end_substream()
         if self._context.half_close:
-            self._move(RelayInput.TARGET_END)
+            self._state = TRANSITIONS[self._state][RelayInput.TARGET_END]
         else:
             self._finish_after_held_data()
 
@@ -144,7 +138,7 @@ class TargetSide(Protocol):
 
         The device gets an error if `loss` is one.
         """
-        self._target = None
+        self._target = NO_TARGET
         message, outcome = node_errors.LOSSES[loss]
         if message is None:
             self._close(outcome)
@@ -163,16 +157,18 @@ class TargetSide(Protocol):
         if self._from_device is not None:
             self._from_device.remove(Why.FULL)
 
-    @property
-    def _socket(self) -> Target:
-        return self._target  # type: ignore[return-value]  # `cast` would be a call for each write
-
     def _write(self, pieces: Sequence[BytesLike]) -> None:
         nbytes = sum(map(len, pieces))
         self._record.bytes_from_device += nbytes
         self._context.reading.came(nbytes, self._last_bytes)
         self._last_bytes = nbytes
-        self._socket.write_pieces(pieces)
+        self._target.write_pieces(pieces)
+
+    def _take_early(self) -> bytes:
+        """Return all early data, and give its bytes back to the tunnel's Allowance."""
+        early, self._early = self._early, None
+        self._context.allowance.left += len(early or b"")
+        return bytes(early or b"")
 
     def touch(self) -> None:
         """Restart the idle timeouts, because data moved."""
@@ -193,7 +189,7 @@ class TargetSide(Protocol):
 
     def _finish(self, outcome: Outcome) -> None:
         """Close the target's connection after the data that waits for it, and end the substream."""
-        self._socket.close()
+        self._target.close()
         self._close(outcome)
 
     def _fail_with(self, system_call: str, outcome: Outcome) -> None:
@@ -201,12 +197,8 @@ class TargetSide(Protocol):
 
     def _fail(self, message: str, outcome: Outcome) -> None:
         self._substream.fail(message)
-        self._abort_socket()
+        self._target.abort()
         self._close(outcome)
-
-    def _abort_socket(self) -> None:
-        if self._target is not None:
-            self._target.abort()
 
     def _end_substream(self) -> None:
         if self._is_paced:
@@ -219,7 +211,7 @@ class TargetSide(Protocol):
         self._substream.close_with(conversation.CLOSED)
 
     def _clean_up(self, outcome: Outcome) -> None:
-        self._move(RelayInput.CLOSE)
+        self._state = TRANSITIONS[self._state][RelayInput.CLOSE]
         if self._idle is not None:
             self._idle.disarm()
         if self._silence is not None:
@@ -227,7 +219,7 @@ class TargetSide(Protocol):
         if self._opening is not None:
             self._opening.cancel()
         if self._early is not None:
-            self._early.hand_over()
+            self._take_early()
         if self._traffic is not None:
             self._traffic.end()
         for pauses in (self._from_device, self._from_target):

@@ -7,8 +7,8 @@ whose text is what Node reports for the same failure.
 from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.lookup import Lookups, lookup_threads, system_resolver
 from tessel_proxy.targets.node_errors import TargetError
-from tessel_proxy.targets.opening import Opener, OpeningOwner
-from tessel_proxy.targets.target import Target, TargetLoss, TargetOwner
+from tessel_proxy.targets.opening import Opener
+from tessel_proxy.targets.target import OpeningOwner, Target, TargetLoss, TargetOwner
 from tessel_proxy.targets.trust import TargetTrust
 
 __all__ = [

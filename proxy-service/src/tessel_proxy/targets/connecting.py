@@ -9,9 +9,8 @@ the call, a slower one costs one poll, and nothing remains but the connection.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from errno import EALREADY, ECONNREFUSED, EINPROGRESS, EISCONN
-from ipaddress import IPv4Address as IPv4
 from os import strerror
 from typing import Final, TypeAlias, cast
 from typing import Protocol as Interface
@@ -21,8 +20,7 @@ from twisted.internet.interfaces import IProtocol, IReactorFDSet, IReactorTime, 
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from streamplex.tx.tcp import KeepAliveTimes, probe_peer
-from tessel_proxy.egress.addresses import Address
+from streamplex.tx.tcp import KeepAliveTimes, SocketOption, probe_options
 from tessel_proxy.targets.plain import PlainTarget, TargetConnection, reset_on_close
 from tessel_proxy.targets.target import Target, TargetOwner
 from tessel_service_kit.happy_eyeballs import Attempt, AttemptListener
@@ -52,17 +50,17 @@ class NewConnection(Interface):
     ) -> Target: ...
 
 
-Caller: TypeAlias = AttemptListener[Address, NewConnection]
+Caller: TypeAlias = AttemptListener[str, NewConnection]
 """Is notified of the result of an attempt."""
 
 
 class Connect(Interface):
-    """A callable that begins a TCP connection attempt to `address` and `port`.
+    """A callable that begins a TCP connection attempt to `address`, a text, and `port`.
 
     It returns the attempt, and reports the result to `caller`, possibly before it returns.
     """
 
-    def __call__(self, address: Address, port: int, caller: Caller) -> Attempt: ...
+    def __call__(self, address: str, port: int, caller: Caller) -> Attempt: ...
 
 
 @implementer(IWriteDescriptor)
@@ -77,30 +75,31 @@ class ConnectionAttempt:
     _socket: socket.socket
     _sockaddr: tuple[str, int] | tuple[str, int, int, int]
 
-    def __init__(self, reactor: IReactorFDSet, address: Address, caller: Caller) -> None:
+    def __init__(self, reactor: IReactorFDSet, address: str, caller: Caller) -> None:
         self._reactor = reactor
         self._address = address
         self._caller: Caller | None = caller  # None after success, failure or stop
         self._made: TargetConnection | None = None  # for the caller
         self._waits = False  # for the reactor's poll
 
-    def begin(self, port: int, make_socket: MakeSocket, keep_alive: KeepAliveTimes) -> None:
-        """Make the socket and begin to connect to `port`.
+    def begin(self, port: int, make_socket: MakeSocket, options: Sequence[SocketOption]) -> None:
+        """Make the socket with its options, and begin to connect to `port`.
 
         The caller may be notified of the result before this returns. Raises nothing if the socket
         cannot be made: the attempt fails.
         """
+        address = self._address
         try:
-            self._sockaddr = _sockaddr(self._address, port)
-            family = socket.AF_INET if isinstance(self._address, IPv4) else socket.AF_INET6
+            self._sockaddr = _scoped(address, port) if "%" in address else (address, port)
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
             made = self._socket = make_socket(family, socket.SOCK_STREAM | _NON_BLOCKING)
         except OSError as why:  # too many descriptors, or a family this machine does not have
             self._report_failure(error.ConnectBindError(why.errno, why.strerror))
             return
         if not _NON_BLOCKING:
             made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        probe_peer(made, keep_alive)  # a target that loses power sends no FIN
+        for option in options:
+            made.setsockopt(*option)
         number = made.connect_ex(self._sockaddr)
         if number == EINPROGRESS:
             # On loopback the connection is established at once, which only a second call reports.
@@ -124,12 +123,20 @@ class ConnectionAttempt:
         """Report the end of the attempt, for which `connect` has returned `number`."""
         if number not in _ESTABLISHED:
             self._fail(number)
-        elif self._socket.getsockname()[1] == self._sockaddr[1] and self._leads_to_itself():
+            return
+        if self._socket.getsockname()[1] == self._sockaddr[1] and self._leads_to_itself():
             # With a reset: otherwise the port would stay in TIME_WAIT for a minute.
             reset_on_close(self._socket)
             self._fail(ECONNREFUSED)
-        else:
-            self._connected()
+            return
+        if self._waits:
+            self._stop_polling()
+        caller, self._caller = self._caller, None
+        try:
+            caller.connected(self._address, self)  # type: ignore[union-attr]  # it waits
+        except Exception:
+            self._cut()
+            raise
 
     def _leads_to_itself(self) -> bool:
         """Whether TCP has connected this socket to itself.
@@ -141,16 +148,6 @@ class ConnectionAttempt:
             return bool(self._socket.getsockname() == self._socket.getpeername())
         except OSError:  # there was another peer, and it has reset the connection
             return False
-
-    def _connected(self) -> None:
-        if self._waits:
-            self._stop_polling()
-        caller, self._caller = self._caller, None
-        try:
-            cast("Caller", caller).connected(self._address, self)
-        except Exception:
-            self._cut()
-            raise
 
     def _cut(self) -> None:
         if self._made is not None:
@@ -223,12 +220,10 @@ class ConnectionAttempt:
                 self._report_failure(error.ConnectError(string=reason.getErrorMessage()))
 
 
-def _sockaddr(address: Address, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-    if isinstance(address, IPv4) or address.scope_id is None:
-        return (str(address), port)
+def _scoped(address: str, port: int) -> tuple[str, int, int, int]:
     # A scope counts only as a number: this looks up the number of the interface, and no host.
     numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    ((*_, found),) = socket.getaddrinfo(str(address), port, type=socket.SOCK_STREAM, flags=numeric)
+    ((*_, found),) = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=numeric)
     return cast("tuple[str, int, int, int]", found)
 
 
@@ -246,10 +241,13 @@ class TCPConnector:
         keep_alive: KeepAliveTimes = _DEFAULT_TIMES,
     ) -> None:
         self._reactor = reactor
-        self._keep_alive = keep_alive
         self._make_socket = make_socket
+        self._options = (
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            *probe_options(keep_alive),
+        )
 
-    def __call__(self, address: Address, port: int, caller: Caller) -> Attempt:
+    def __call__(self, address: str, port: int, caller: Caller) -> Attempt:
         attempt = ConnectionAttempt(self._reactor, address, caller)
-        attempt.begin(port, self._make_socket, self._keep_alive)
+        attempt.begin(port, self._make_socket, self._options)
         return attempt

@@ -10,27 +10,27 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from tessel_proxy.egress.addresses import Address
-from tessel_proxy.targets.connecting import Connect, NewConnection
+from tessel_proxy.targets.connecting import Caller, Connect, NewConnection
 from tessel_proxy.targets.node_errors import TargetError, not_connected
-from tessel_service_kit.happy_eyeballs import Attempt, AttemptListener, Race, interleaved
+from tessel_service_kit.happy_eyeballs import Attempt, Race, interleaved
 
 T = TypeVar("T")
 
 
-def in_turn(addresses: Sequence[Address]) -> list[Address]:
-    """Return at most MAX_ADDRESSES of `addresses`, in the order to try them.
+def in_turn(addresses: Sequence[Address]) -> list[str]:
+    """Return at most MAX_ADDRESSES of `addresses` as text, in the order to try them.
 
     IPv4 and IPv6 alternate.
     """
-    return interleaved(addresses, lambda each: each.version)
+    return interleaved(map(str, addresses), lambda each: ":" in each)
 
 
 def dial(
     connect: Connect,
     clock: IReactorTime,
-    addresses: Sequence[Address],
+    addresses: Sequence[str],
     port: int,
-    take: Callable[[Address, NewConnection], T],
+    take: Callable[[str, NewConnection], T],
 ) -> Deferred[T]:
     """Connect to the first of `addresses` that answers.
 
@@ -39,7 +39,7 @@ def dial(
     the caller cancels the Deferred.
     """
 
-    def begin(address: Address, listener: AttemptListener[Address, NewConnection]) -> Attempt:
+    def begin(address: str, listener: Caller) -> Attempt:
         return connect(address, port, listener)
 
     def fault(failure: Failure) -> TargetError:

@@ -65,18 +65,18 @@ def denied(host: str, port: int, address: Address | str, rule: str) -> TargetErr
     return TargetError(message, Outcome.REFUSED_BY_POLICY, address, rule)
 
 
-def not_connected(address: Address, port: int, failure: Failure) -> TargetError:
+def not_connected(address: str, port: int, failure: Failure) -> TargetError:
     """Return the error for a failed TCP connection, such as `connect ECONNREFUSED 192.0.2.4:80`."""
     message = f"connect {_code(failure)} {address}:{port}"
     return TargetError(message, Outcome.CONNECT_FAILED, address)
 
 
-def connect_timed_out(address: Address, port: int) -> TargetError:
+def connect_timed_out(address: str, port: int) -> TargetError:
     """Return the error ETIMEDOUT: the TCP connection was not established in time."""
     return TargetError(f"connect ETIMEDOUT {address}:{port}", Outcome.CONNECT_FAILED, address)
 
 
-def tls_timed_out(address: Address, port: int) -> TargetError:
+def tls_timed_out(address: str, port: int) -> TargetError:
     """Return the error ETIMEDOUT: the TLS handshake did not end in time."""
     message = f"connect ETIMEDOUT {address}:{port}: during the TLS handshake"
     return TargetError(message, Outcome.TLS_FAILED)
@@ -87,7 +87,7 @@ def tls_cut() -> TargetError:
     return TargetError(f"{READ_RESET}: during the TLS handshake", Outcome.TLS_FAILED)
 
 
-def tls_failed(address: Address, port: int, why: str) -> TargetError:
+def tls_failed(address: str, port: int, why: str) -> TargetError:
     """Return the error EPROTO: the TLS handshake failed. `why`: the reason, from OpenSSL."""
     return TargetError(f"connect EPROTO {address}:{port}: {why}", Outcome.TLS_FAILED)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import Protocol as Interface
 from typing import TypeVar, cast
 
 from twisted.internet.defer import Deferred
@@ -20,7 +19,7 @@ from streamplex.conversation import ConnectRequest, SubstreamKind
 from tessel_proxy.egress import policy
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.egress.policies import KnownTarget, Policies
-from tessel_proxy.egress.policy import OwnMachine, Standing
+from tessel_proxy.egress.policy import OwnMachine
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.records import log_lines
 from tessel_proxy.records.durations import Durations, Histogram
@@ -32,7 +31,7 @@ from tessel_proxy.targets.layered import SecureTarget
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.node_errors import TargetError
 from tessel_proxy.targets.securing import begin_tls, end_of_handshake
-from tessel_proxy.targets.target import Target, TargetOwner
+from tessel_proxy.targets.target import OpeningOwner, Target
 from tessel_proxy.targets.trust import TargetTrust, TargetVerification
 from tessel_service_kit.happy_eyeballs import Attempt
 
@@ -42,18 +41,6 @@ MAX_ANSWERS = 64
 """Addresses of one name. Each is compared with every rule, and the owner of a name chooses their
 number. Ordinary names have at most some thirty.
 """
-
-
-class OpeningOwner(TargetOwner, Interface):
-    """The caller that wants a connection and will own it.
-
-    `target_looked_up` is called when the look-up has ended, also if it failed; `target_connected`
-    when TCP is connected to `address`, a text; `target_secured` after the TLS handshake.
-    """
-
-    def target_looked_up(self) -> None: ...
-    def target_connected(self, address: str) -> None: ...
-    def target_secured(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +96,10 @@ class Opener:
         if known.refusal_of_name is not None:
             opening.refused_by(known.refusal_of_name)
         if known.standing is not None and kind is SubstreamKind.NET:  # it needs one step only
-            return opening.to_address()
+            rule = known.standing.refusal(self.own)
+            if rule is not None:
+                opening.refused_by(rule, known.address)
+            return opening.dial_one(known.address)
         run = opening.run()
         try:
             run.send(None)
@@ -145,21 +135,12 @@ class _Opening:
         self._began = opener.clock.seconds()  # the step that is under way
         self._deadline = self._began + opener.timeout_s
         self._verification: TargetVerification | None = None  # of TLS
-        self._address: Address | None = None  # of the target, once it is connected
+        self._address = ""  # of the target, once it is connected
         # of the only attempt
         self._target: Target | None = None
         self._fault: TargetError | None = None
         self._later: Deferred[Target] | None = None
         self._timeout: IDelayedCall | None = None
-
-    def to_address(self) -> Target | Deferred[Target]:
-        """Connect to the address that the device asks for, if it may."""
-        address = cast("Address", self._known.wanted.host)
-        standing = cast("Standing", self._known.standing)
-        rule = standing.refusal(address, self._request.port, self._opener.own)
-        if rule is not None:
-            self.refused_by(rule, address)
-        return self._dial_one(address)
 
     async def run(self) -> Target:
         """Look up the name, if it is one; check the addresses, connect, and secure with TLS."""
@@ -213,18 +194,22 @@ class _Opening:
     async def _dialled(self, addresses: Sequence[Address]) -> Target:
         opener, port = self._opener, self._request.port
         if len(addresses) == 1:
-            dialled = self._dial_one(addresses[0])
+            dialled = self.dial_one(str(addresses[0]))
             return await dialled if isinstance(dialled, Deferred) else dialled
         try:
             return await self._in_time(
-                dial(opener.connect, opener.clock, in_turn(addresses), port, self._take),
-                lambda: node_errors.connect_timed_out(addresses[0], port),
+                dial(opener.connect, opener.clock, in_turn(addresses), port, self.connected),
+                lambda: node_errors.connect_timed_out(str(addresses[0]), port),
             )
         except Exception:
             self._step_ended(Step.DIAL, opener.durations.dial)
             raise
 
-    def _dial_one(self, address: Address) -> Target | Deferred[Target]:
+    def dial_one(self, address: str) -> Target | Deferred[Target]:
+        """Connect to the only address; return the target at once if that takes no time.
+
+        Raises TargetError if it fails at once.
+        """
         attempt = self._opener.connect(address, self._request.port, self)
         if self._target is not None:
             return self._target
@@ -236,17 +221,29 @@ class _Opening:
         self._later = Deferred(lambda _: self._stop(attempt))
         return self._later
 
-    def connected(self, address: Address, connection: NewConnection) -> None:
-        """Called when the only attempt has connected."""
-        self._target = self._take(address, connection)
-        if (later := self._end_wait()) is not None:
-            later.callback(self._target)
+    def connected(self, address: str, connection: NewConnection) -> Target:
+        """Called when an attempt has connected: takes the connection over."""
+        opener, asker = self._opener, self._asker
+        self._step_ended(Step.DIAL, opener.durations.dial)
+        self._address = address
+        target: Target
+        if self._kind is SubstreamKind.NET:
+            target = connection.relay_for(asker, opener.clock, opener.sockets)
+        else:
+            target = SecureTarget(asker, opener.clock, opener.sockets)
+            self._verification = TargetVerification(opener.trust, self._known.wanted.host)
+            begin_tls(connection, target, self._verification, opener.clock)
+        asker.target_connected(address)
+        self._target = target
+        if self._later is not None and (later := self._end_wait()) is not None:
+            later.callback(target)
+        return target
 
-    def failed(self, address: Address, why: Failure) -> None:
+    def failed(self, address: str, why: Failure) -> None:
         """Called when the only attempt has failed."""
         self._fail(node_errors.not_connected(address, self._request.port, why))
 
-    def _too_late(self, address: Address, attempt: Attempt) -> None:
+    def _too_late(self, address: str, attempt: Attempt) -> None:
         attempt.stop()
         self._fail(node_errors.connect_timed_out(address, self._request.port))
 
@@ -267,22 +264,8 @@ class _Opening:
         later, self._later = self._later, None  # else a reference cycle would keep the substream
         return later
 
-    def _take(self, address: Address, connection: NewConnection) -> Target:
-        opener, asker = self._opener, self._asker
-        self._step_ended(Step.DIAL, opener.durations.dial)
-        self._address = address
-        target: Target
-        if self._kind is SubstreamKind.NET:
-            target = connection.relay_for(asker, opener.clock, opener.sockets)
-        else:
-            target = SecureTarget(asker, opener.clock, opener.sockets)
-            self._verification = TargetVerification(opener.trust, self._known.wanted.host)
-            begin_tls(connection, target, self._verification, opener.clock)
-        asker.target_connected(self._known.address or str(address))
-        return target
-
     async def _secured(self, target: SecureTarget, verification: TargetVerification) -> None:
-        address, port = cast("Address", self._address), self._request.port
+        address, port = self._address, self._request.port
         in_time = self._in_time(target.secured, lambda: node_errors.tls_timed_out(address, port))
         try:
             await end_of_handshake(in_time, verification, address, port)

@@ -10,7 +10,6 @@ from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
 from streamplex.tx.endings import openssl_reasons
-from tessel_proxy.egress.addresses import Address
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.connecting import NewConnection
 from tessel_proxy.targets.layered import SecureFactory, SecureTarget
@@ -29,7 +28,7 @@ def begin_tls(
 
 
 async def end_of_handshake(
-    secured: Awaitable[None], verification: TargetVerification, address: Address, port: int
+    secured: Awaitable[None], verification: TargetVerification, address: str, port: int
 ) -> None:
     """Wait for the end of a handshake with the target at `address` and `port`.
 

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Protocol as Interface
+from typing import cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
@@ -51,6 +52,18 @@ class TargetOwner(Interface):
     def target_lost(self, loss: TargetLoss) -> None: ...
     def target_is_full(self) -> None: ...
     def target_has_room(self) -> None: ...
+
+
+class OpeningOwner(TargetOwner, Interface):
+    """The caller that wants a connection and will own it.
+
+    `target_looked_up` is called when the look-up has ended, also if it failed; `target_connected`
+    when TCP is connected to `address`, a text; `target_secured` after the TLS handshake.
+    """
+
+    def target_looked_up(self) -> None: ...
+    def target_connected(self, address: str) -> None: ...
+    def target_secured(self) -> None: ...
 
 
 class Target(ABC):
@@ -178,3 +191,20 @@ class _NoOwner:
 
 
 NO_OWNER = _NoOwner()
+
+
+class _NoTarget:
+    """Takes the place of a target that is not connected yet, or not any more."""
+
+    is_open = False
+
+    def pause(self) -> None:
+        pass
+
+    resume = abort = pause
+
+    def read_at_most(self, nbytes: int) -> None:
+        pass
+
+
+NO_TARGET = cast("Target", _NoTarget())  # nobody writes to it

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, TypeAlias
 
 from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper
@@ -51,20 +52,31 @@ def _below(transport: object) -> object:
     return transport
 
 
-def probe_peer(of: socket.socket, times: KeepAliveTimes) -> None:
-    """Turn on TCP keepalive probes with these times on a socket; `idle_s` 0: do nothing.
+SocketOption: TypeAlias = tuple[int, int, int]
+"""The arguments of `setsockopt`: level, name and value."""
+
+
+def probe_options(times: KeepAliveTimes) -> Sequence[SocketOption]:
+    """Return the options that turn on TCP keepalive probes with these times; `idle_s` 0: none.
 
     Options that the operating system lacks are left out.
     """
     if not times.idle_s:
-        return
-    of.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return ()
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     if _IDLE_OPTION is not None:
-        of.setsockopt(socket.IPPROTO_TCP, _IDLE_OPTION, times.idle_s)
+        options.append((socket.IPPROTO_TCP, _IDLE_OPTION, times.idle_s))
     if hasattr(socket, "TCP_KEEPINTVL"):
-        of.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, times.interval_s)
+        options.append((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, times.interval_s))
     if hasattr(socket, "TCP_KEEPCNT"):
-        of.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, times.probes)
+        options.append((socket.IPPROTO_TCP, socket.TCP_KEEPCNT, times.probes))
+    return options
+
+
+def probe_peer(of: socket.socket, times: KeepAliveTimes) -> None:
+    """Turn on TCP keepalive probes with these times on a socket; `idle_s` 0: do nothing."""
+    for option in probe_options(times):
+        of.setsockopt(*option)
 
 
 @dataclass(frozen=True, slots=True)

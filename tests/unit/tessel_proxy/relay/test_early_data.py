@@ -1,50 +1,65 @@
-"""Data that comes before its target is connected."""
+"""Data that comes before its target is connected, on all substreams of a tunnel."""
 
 import tracemalloc
 
-from tessel_proxy.relay.early_data import Allowance, EarlyData
+import pytest
+
+from support.proxy_in_memory import Stage
+from tessel_proxy.relay.early_data import TUNNEL_BYTES
+
+HALF = bytes(TUNNEL_BYTES // 2)
+TOO_MUCH = ("error", "write ENOBUFS: too much data before _pls_connect")
 
 
-def test_what_was_kept_is_handed_over_in_order_and_once():
-    early = EarlyData(Allowance())
-    assert early.add(b"one ")
-    assert early.add(b"two")
-    assert early.hand_over() == b"one two"
-    assert early.hand_over() == b""
+@pytest.fixture
+def stage():
+    stage = Stage()
+    stage.authenticate()
+    return stage
 
 
-def test_a_tunnel_keeps_no_more_than_its_allowance_for_all_its_substreams():
-    allowance = Allowance(10)
-    one, other = EarlyData(allowance), EarlyData(allowance)
-    assert one.add(b"123456")
-    assert not other.add(b"12345")
-    assert other.add(b"1234")
+def allowance(stage):
+    return stage.session._authenticated._context.allowance
 
 
-def test_what_was_handed_over_may_be_kept_again():
-    allowance = Allowance(10)
-    early = EarlyData(allowance)
-    for _ in range(5):
-        assert early.add(b"1234567890")
-        early.hand_over()
+def write(stage, device, data):
+    device.transport.write(data)
+    stage.pump()
 
 
-def test_many_tiny_pieces_cost_about_their_size():
-    early, pieces = EarlyData(Allowance()), 20_000
+def test_a_tunnel_keeps_no_more_than_its_allowance_for_all_its_substreams(stage):
+    one, other = stage.open(), stage.open()
+    write(stage, one, HALF + b"x")
+    write(stage, other, HALF)
+    assert one.events == []
+    assert TOO_MUCH in other.events
+
+
+def test_what_was_written_to_a_target_may_be_kept_again(stage):
+    for number in range(3):
+        device = stage.connect()
+        write(stage, device, b"early")
+        assert allowance(stage).left == TUNNEL_BYTES - 5
+        assert stage.dial(number).stands().value() == b"early"
+        assert allowance(stage).left == TUNNEL_BYTES
+
+
+def test_what_a_device_gives_up_may_be_kept_again(stage):
+    device = stage.open()
+    write(stage, device, HALF)
+    device.transport.fail("never mind")
+    stage.pump()
+    assert allowance(stage).left == TUNNEL_BYTES
+
+
+def test_many_tiny_pieces_cost_about_their_size(stage):
+    stage.open()
+    relay, pieces = stage.server.substreams[2].protocol, 20_000
     tracemalloc.start()
     try:
         for number in range(pieces):
-            early.add(number.to_bytes(3))
+            relay.dataReceived(number.to_bytes(3))
         cost, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert cost < 2 * 3 * pieces
-
-
-def test_its_size_is_that_of_what_is_kept_now():
-    early = EarlyData(Allowance())
-    early.add(b"123")
-    early.add(b"45")
-    assert early.nbytes == 5
-    early.hand_over()
-    assert early.nbytes == 0

@@ -216,7 +216,7 @@ def test_much_early_data_pauses_the_device_until_the_target_stands(stage):
         device.transport.write(bytes(PAUSE_BYTES))
     stage.pump()
     substream = stage.server.substreams[2]
-    assert len(substream.protocol._early._data) < 2 * PAUSE_BYTES
+    assert len(substream.protocol._early) < 2 * PAUSE_BYTES
     target = stage.dial().stands()
     stage.pump()
     assert len(target.value()) == 3 * PAUSE_BYTES
@@ -228,7 +228,7 @@ def test_of_early_data_that_comes_at_once_no_more_is_kept_than_of_what_comes_apa
     frame = data_header(device.transport.channel, len(piece)) + piece
     stage.server.dataReceived(4 * frame)
     substream = stage.server.substreams[2]
-    assert len(substream.protocol._early._data) < 2 * PAUSE_BYTES
+    assert len(substream.protocol._early) < 2 * PAUSE_BYTES
     target = stage.dial().stands()
     stage.pump()
     assert len(target.value()) == 4 * len(piece)

@@ -3,7 +3,6 @@
 import errno
 import socket
 import struct
-from ipaddress import ip_address
 
 import pytest
 import pytest_twisted
@@ -20,7 +19,7 @@ from tessel_proxy.targets.connecting import TCPConnector
 from tessel_proxy.targets.node_errors import not_connected
 from tessel_proxy.targets.plain import TargetConnection
 
-FOUR, SIX = ip_address("192.0.2.4"), ip_address("2001:4860::1")
+FOUR, SIX = "192.0.2.4", "2001:4860::1"
 
 
 class System:
@@ -258,13 +257,13 @@ def test_an_address_of_ipv6_goes_as_such():
 
 
 def test_the_scope_of_an_address_goes_along():
-    call = Call(System(0), ip_address("fe80::1%3"))
+    call = Call(System(0), "fe80::1%3")
     (sockaddr,) = call.system.connected_to
     assert sockaddr[1:] == (80, 0, 3)
 
 
 def test_a_scope_that_there_is_not_is_a_failure():
-    call = Call(System(0), ip_address("fe80::1%no-such-link"))
+    call = Call(System(0), "fe80::1%no-such-link")
     assert call.told == "connect ECONNABORTED fe80::1%no-such-link:80"
 
 
@@ -307,7 +306,7 @@ class Real:
     def __init__(self, address, port, make_socket=socket.socket):
         self.protocol = Peer()
         self.outcome = Deferred()
-        TCPConnector(reactor, make_socket)(ip_address(address), port, self)
+        TCPConnector(reactor, make_socket)(address, port, self)
 
     def connected(self, _address, connection):
         connection.carry(self.protocol)

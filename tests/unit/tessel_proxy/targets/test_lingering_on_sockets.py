@@ -1,7 +1,5 @@
 """What Twisted's own TCP keeps for a target that does not read: the fakes must do the same."""
 
-from ipaddress import ip_address
-
 import pytest_twisted
 import trustme
 from twisted.internet import reactor
@@ -45,7 +43,7 @@ class Plain:
     def __init__(self, port, sockets):
         self.made = Deferred()
         self._sockets = sockets
-        TCPConnector(reactor)(ip_address("127.0.0.1"), port, self)
+        TCPConnector(reactor)("127.0.0.1", port, self)
 
     def connected(self, _address, connection):
         self.made.callback(connection.relay_for(Nobody(), reactor, self._sockets))

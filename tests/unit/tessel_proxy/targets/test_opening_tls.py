@@ -415,7 +415,7 @@ def test_the_tunnels_end_closes_a_target_whose_device_had_ended(stage, authority
 def test_one_that_does_not_answer_close_notify_is_closed_after_a_while(stage, authority):
     target = Target(stage, Shows(leaf(authority)))
     target.target_end.reading = False
-    stage.server.substreams[2].protocol._socket.close()
+    stage.server.substreams[2].protocol._target.close()
     assert target.proxy_end.dataBuffer  # our close_notify
     target.proxy_end.left()
     stage.clock.advance(LINGER_LOOK_S)
@@ -426,7 +426,7 @@ def test_one_that_does_not_answer_close_notify_is_closed_after_a_while(stage, au
 
 def test_closed_while_it_is_whole_it_says_close_notify(stage, authority):
     target = Target(stage, Shows(leaf(authority)))
-    stage.server.substreams[2].protocol._socket.close()
+    stage.server.substreams[2].protocol._target.close()
     target.pump()
     assert target.site.lost.check(error.ConnectionDone)
 
