@@ -17,6 +17,7 @@ from streamplex.messages import (
     JSON,
     encode_json,
     encode_text,
+    require_short,
 )
 
 END_TEXT = jsontext.dumps({"event": "end"})
@@ -84,13 +85,15 @@ def stream_reset(channel: int) -> bytes:
 
 def custom(channel: int, name: str, args: tuple[Json, ...]) -> bytes:
     """Return the frame of an event that the application defines, with its name and arguments."""
-    text = _custom_with(name, args) if args else _custom(name)
-    return encode_text(channel, text)
+    if args:
+        return encode_text(channel, _custom_with(name, args))
+    text = _custom(name)
+    return FRAME_HEADER.pack(HEADER_BYTES + len(text), channel, JSON) + text
 
 
 @lru_cache(maxsize=64)  # most events are one of a handful that each substream has
 def _custom(name: str) -> bytes:
-    return _custom_with(name, ())
+    return require_short(_custom_with(name, ()))
 
 
 def _custom_with(name: str, args: tuple[Json, ...]) -> bytes:

@@ -83,6 +83,12 @@ def encode_text(channel: int, payload: bytes) -> bytes:
 
     Raises LocalError if the text is longer than MAX_PAYLOAD_BYTES.
     """
+    require_short(payload)
+    return FRAME_HEADER.pack(len(payload) + HEADER_BYTES, channel, JSON) + payload
+
+
+def require_short(payload: bytes) -> bytes:
+    """Return a JSON text. Raises LocalError if it is longer than MAX_PAYLOAD_BYTES."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise LocalError(f"JSON of {in_bytes(len(payload))}; allowed: {MAX_PAYLOAD_BYTES}")
-    return FRAME_HEADER.pack(len(payload) + HEADER_BYTES, channel, JSON) + payload
+    return payload

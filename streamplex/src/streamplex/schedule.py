@@ -24,7 +24,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from streamplex.lane import FRAME_BYTES, SMALL_BYTES, Lane, Pieces
-from streamplex.messages import BytesLike, data_header
+from streamplex.messages import DATA, FRAME_HEADER, HEADER_BYTES, BytesLike
 
 FAIR_TURN_BYTES = 16 * 1024
 """Bytes that a substream sends in one turn while others wait: one TLS record, so that a small
@@ -140,7 +140,8 @@ class Scheduler:
             lane.append_payload(payload)
             self._set_aside(lane)
         else:
-            self._next.append((lane, data_header(lane.channel, nbytes) + payload))
+            header = FRAME_HEADER.pack(nbytes + HEADER_BYTES, lane.channel, DATA)
+            self._next.append((lane, header + payload))
             self._next_bytes += nbytes
             lane.nbytes = nbytes
             if credit is not None:

@@ -43,22 +43,21 @@ class Stream(Lane):
 
     def end(self) -> None:
         """Queue the end of this side's data. Raises LocalError if the end was queued before."""
-        self._end_here()
-        self._scheduler.add_frame(self, encoding.stream_ended(self.channel))
+        self._end_by(encoding.stream_ended(self.channel))
 
     def end_with(self, name: str) -> None:
         """Queue the end of this side's data and the event `name` behind it, as one piece.
 
         Raises LocalError if the end was queued before.
         """
-        self._end_here()
-        self._scheduler.add_frame(self, encoding.ended_with(self.channel, name))
+        self._end_by(encoding.ended_with(self.channel, name))
 
-    def _end_here(self) -> None:
+    def _end_by(self, frame: bytes) -> None:
         state = TRANSITIONS[self.state].get(Input.LOCAL_END)
         if state is None:
             raise self._has_ended()
         self.state = state
+        self._scheduler.add_frame(self, frame)
 
     def _has_ended(self) -> LocalError:
         return LocalError(f"substream {self.channel} has ended; nothing may follow")
@@ -98,11 +97,3 @@ class Stream(Lane):
     def grant(self, nbytes: int) -> None:
         """Queue a frame that lets the peer send `nbytes` more bytes."""
         self._scheduler.add_urgent(encoding.credit_granted(self.channel, nbytes))
-
-    @property
-    def is_promised(self) -> bool:
-        """Whether the tunnel had room for the substream's first window.
-
-        True without flow control.
-        """
-        return self.window is None or self.window.promised

@@ -79,20 +79,13 @@ class Substreams:
         if not numbers.was_opened(channel):
             raise RemoteError(f"message for channel {channel}, which was never opened")
 
-    def __getitem__(self, channel: int) -> Stream:
-        """Return an open substream. Raises LocalError if it is not open."""
-        stream = self.open.get(channel)
-        if stream is None:
-            raise LocalError(f"substream {channel} is not open")
-        return stream
+    def release(self, stream: Stream) -> None:
+        """Remove an open substream that this side no longer uses.
 
-    def release(self, channel: int) -> None:
-        """Remove a substream that this side no longer uses.
-
-        It is in `leaving` until its queued data was sent. Raises LocalError if the substream is not
-        open, or if this side opened it and has not ended it.
+        It is in `leaving` until its queued data was sent. Raises LocalError if this side opened the
+        substream and has not ended it.
         """
-        stream = self[channel]
+        channel = stream.channel
         is_own = channel % 2 == self._own_parity
         if is_own and not stream.state.local_ended:
             raise LocalError(f"substream {channel} released by its opener before its end")

@@ -9,7 +9,7 @@ No I/O, no clock, no callbacks, no logging: the owner of the tunnel moves the by
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from streamplex import encoding, features
@@ -27,7 +27,6 @@ from streamplex.events import (
     GoAway,
     Ignored,
     MessageReceived,
-    OfSubstream,
     Ping,
     Pong,
     Reported,
@@ -53,6 +52,7 @@ class TunnelCore:
     `receive` accepts bytes from the peer and returns events. Methods such as `open`, `send` and
     `end` queue frames; `take` returns the queued frames as bytes. `scheduler` is True while `take`
     would return anything. `stream` returns one substream, for code that owns that one alone.
+    `leaving` are the substreams that were released and still have queued data.
     """
 
     __slots__ = (
@@ -64,6 +64,7 @@ class TunnelCore:
         "_reader",
         "_side",
         "_substreams",
+        "leaving",
         "scheduler",
     )
 
@@ -71,6 +72,7 @@ class TunnelCore:
         self.scheduler = Scheduler()
         self._substreams = Substreams(side, self.scheduler)
         self._open = self._substreams.open  # looked up for each message
+        self.leaving: Mapping[int, Stream] = self._substreams.leaving
         self._side = side
         self._features = NO_FEATURES
         self._patience = Patience(limits or DEFAULT_LIMITS)
@@ -89,8 +91,17 @@ class TunnelCore:
         try:
             self._patience.hear(len(data), self.scheduler.frame_bytes)
             for body in self._reader.feed(data):
+                # Most messages are data of an open substream: no object for the message itself.
+                if len(body) > HEADER_BYTES and body[2] == DATA:
+                    stream = self._open.get(body[0] << 8 | body[1])
+                    if stream is not None and stream.state is State.OPEN:
+                        payload = body[HEADER_BYTES:]
+                        if stream.window is not None:
+                            stream.window.receive(len(payload))
+                        said.append(DataReceived(stream.channel, payload))
+                        continue
                 if (meaning := self._hear(body)) is not None:
-                    said.append(meaning)  # noqa: PERF401 -- events before a fault count
+                    said.append(meaning)
         except RemoteError as error:
             self._failed = True
             said.append(Fault(error))
@@ -98,86 +109,89 @@ class TunnelCore:
 
     def _hear(self, body: memoryview) -> Reported | None:
         """Apply the message in a frame body; None if the owner need not know of it."""
-        # Most messages are data of an open substream: no object for the message itself.
-        if len(body) > HEADER_BYTES and body[2] == DATA:
-            channel = body[0] << 8 | body[1]
-            stream = self._open.get(channel)
-            if stream is not None and stream.state is State.OPEN:
-                payload = body[HEADER_BYTES:]
-                if stream.window is not None:
-                    stream.window.receive(len(payload))
-                return DataReceived(channel, payload)
         meaning = decode_body(body, self._features.understood)
         match meaning:
+            case CustomReceived() | StreamFailed():
+                return meaning if self._find(meaning.channel) else None
+            case StreamEnded():
+                return meaning if self._peer_did(meaning.channel, Input.REMOTE_END) else None
             case StreamOpened():
                 self._substreams.add_peers(meaning.channel)
-            case MessageReceived() | GoAway():
-                pass
+                return meaning
+            case DataReceived():
+                return self._hear_data(meaning)
+            case CreditGranted():
+                self._granted(meaning.channel, meaning.nbytes)
+                return None
+            case StreamReset():
+                return self._hear_reset(meaning)
+            case _:
+                return self._hear_rare(meaning)
+
+    def _hear_rare(
+        self, meaning: Ignored | Ping | Pong | MessageReceived | GoAway
+    ) -> Reported | None:
+        match meaning:
+            case Ignored():
+                is_control = meaning.channel == CONTROL_CHANNEL
+                return meaning if is_control or self._find(meaning.channel) else None
             case Ping():
                 self.scheduler.owe_pong(encoding.pong(meaning.id))
                 return None
             case Pong():
                 return None  # receiving it was its purpose
-            case Ignored() if meaning.channel == CONTROL_CHANNEL:
-                pass
-            case _:
-                stream = self._open.get(meaning.channel)
-                if stream is None:
-                    self._hear_late(meaning)
-                    return None
-                return self._apply(meaning, stream)
-        return meaning
-
-    def _apply(self, meaning: OfSubstream, stream: Stream) -> Reported | None:
-        """Apply a message on an open substream; None if the owner need not know of it."""
-        match meaning:
-            case CustomReceived() | StreamFailed() | Ignored():
+            case MessageReceived() | GoAway():
                 return meaning
-            case StreamEnded():
-                self._peer_did(stream, Input.REMOTE_END)
-                if stream.window is not None:
-                    stream.window.end()
-                return meaning
-            case DataReceived():
-                self._peer_did(stream, Input.RECEIVE)
-                if stream.window is not None:
-                    stream.window.receive(len(meaning.data))
-                return meaning if meaning.data else None
-            case CreditGranted():
-                self._grant(stream, meaning.nbytes)
-                return None
-            case StreamReset():
-                is_first = stream.is_read
-                stream.is_read = stream.window is None
-                self.scheduler.drop_payload(stream)
-                return meaning if is_first else None
             case _:
                 assert_never(meaning)
 
-    @staticmethod
-    def _peer_did(stream: Stream, what: Input) -> None:
-        """Change the state of a substream by the peer's data or end."""
+    def _find(self, channel: int) -> Stream | None:
+        """Return an open substream; None if this side has released it.
+
+        Raises RemoteError if the substream was never opened.
+        """
+        stream = self._open.get(channel)
+        if stream is None:
+            self._substreams.require_opened(channel)
+        return stream
+
+    def _peer_did(self, channel: int, what: Input) -> Stream | None:
+        """Change the state of a substream by the peer's data or end; None if it is released."""
+        stream = self._find(channel)
+        if stream is None:
+            return None
         state = TRANSITIONS[stream.state].get(what)
         if state is None:
             did = "a second end" if what is Input.REMOTE_END else "data after the end"
-            raise RemoteError(f"{did} on substream {stream.channel}")
+            raise RemoteError(f"{did} on substream {channel}")
         stream.state = state
+        if what is Input.REMOTE_END and stream.window is not None:
+            stream.window.end()
+        return stream
 
-    def _hear_late(self, meaning: OfSubstream) -> None:
-        """Apply a message on a channel that is not open: this side may have released it."""
-        self._substreams.require_opened(meaning.channel)
-        stream = self._substreams.leaving.get(meaning.channel)
-        if stream is None:
-            return
-        if isinstance(meaning, CreditGranted):
-            self._grant(stream, meaning.nbytes)  # its queued data still needs credit
-        elif isinstance(meaning, StreamReset):
-            self.scheduler.drop_payload(stream)
-            self._substreams.let_go(stream)
+    def _hear_data(self, meaning: DataReceived) -> DataReceived | None:
+        stream = self._peer_did(meaning.channel, Input.RECEIVE)
+        if stream is not None and stream.window is not None:
+            stream.window.receive(len(meaning.data))
+        return meaning if stream is not None and meaning.data else None
 
-    def _grant(self, stream: Stream, nbytes: int) -> None:
-        if stream.credit is not None:
+    def _granted(self, channel: int, nbytes: int) -> None:
+        # The queued data of a released substream still needs credit.
+        stream = self._find(channel) or self.leaving.get(channel)
+        if stream is not None and stream.credit is not None:
             self.scheduler.grant(stream, add_credit(stream.credit, nbytes))
+
+    def _hear_reset(self, meaning: StreamReset) -> StreamReset | None:
+        stream = self._find(meaning.channel)
+        if stream is None:
+            if leaving := self.leaving.get(meaning.channel):
+                self.scheduler.drop_payload(leaving)
+                self._substreams.let_go(leaving)
+            return None
+        self.scheduler.drop_payload(stream)
+        is_first = stream.is_read
+        stream.is_read = stream.window is None
+        return meaning if is_first else None
 
     @property
     def peer_is_spent(self) -> bool:
@@ -206,7 +220,10 @@ class TunnelCore:
 
     def stream(self, channel: int) -> Stream:
         """Return an open substream. Raises LocalError if it is not open."""
-        return self._substreams[channel]
+        stream = self._open.get(channel)
+        if stream is None:
+            raise LocalError(f"substream {channel} is not open")
+        return stream
 
     def message(self, value: Json) -> None:
         """Queue an application message on the control channel. It overtakes all substreams."""
@@ -232,37 +249,37 @@ class TunnelCore:
 
     def send(self, channel: int, data: BytesLike) -> None:
         """Queue data of a substream; see `Stream.send`."""
-        self._substreams[channel].send(data)
+        self.stream(channel).send(data)
 
     def end(self, channel: int) -> None:
         """Queue the end of this side's data on a substream. Raises LocalError if done before."""
-        self._substreams[channel].end()
+        self.stream(channel).end()
 
     def fail(self, channel: int, message: str) -> None:
         """Queue an error that reports that this side of the substream failed. Changes no state."""
-        self._substreams[channel].fail(message)
+        self.stream(channel).fail(message)
 
     def emit(self, channel: int, name: str, *args: Json) -> None:
         """Queue an event that the application defines, behind the queued data of the substream."""
-        self._substreams[channel].emit(name, *args)
+        self.stream(channel).emit(name, *args)
 
     def abort(self, channel: int, message: str) -> None:
         """Drop the queued data of a substream. Queue an error with the text `message` instead."""
-        self._substreams[channel].abort(message)
+        self.stream(channel).abort(message)
 
     def reset(self, channel: int) -> None:
         """Ask the peer to drop its queued data and to end; the data queued here is dropped too.
 
         Raises LocalError without `credit/1`.
         """
-        self._substreams[channel].reset()
+        self.stream(channel).reset()
 
     def release(self, channel: int) -> None:
         """Stop using a substream, and ignore what the peer still sends on it.
 
         Its opener must have called `end` (otherwise LocalError) and seen the peer's end.
         """
-        self._substreams.release(channel)
+        self._substreams.release(self.stream(channel))
 
     def offer(self, names: Iterable[str]) -> None:
         """Accept the messages of the features that this side is about to offer to the peer.
@@ -298,20 +315,14 @@ class TunnelCore:
 
     def waiting_bytes(self, channel: int) -> int:
         """Return the number of bytes queued for the peer on a substream and not sent yet."""
-        stream = self._open.get(channel) or self._substreams.leaving.get(channel)
+        stream = self._open.get(channel) or self.leaving.get(channel)
         return 0 if stream is None else stream.nbytes
-
-    @property
-    def leaving(self) -> Collection[int]:
-        """The channel numbers of substreams that were released and still have queued data."""
-        return self._substreams.leaving
 
     def take(self, max_bytes: int) -> Batch:
         """Dequeue the bytes to send next: up to `max_bytes`, which the last turn may exceed."""
         batch = self.scheduler.take(max_bytes)
-        leaving = self._substreams.leaving
-        if leaving:
+        if self.leaving:
             for channel in batch.served:
-                if channel in leaving:
-                    self._substreams.let_go(leaving[channel])
+                if channel in self.leaving:
+                    self._substreams.let_go(self.leaving[channel])
         return batch

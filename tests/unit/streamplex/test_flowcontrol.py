@@ -196,7 +196,7 @@ def test_a_substream_that_cannot_be_promised_its_window_is_known_by_it():
     for _ in range(10):
         pair.device.open("net")
     pair.carry()
-    assert [pair.server.stream(channel).is_promised for channel in range(2, 24, 2)] == (
+    assert [pair.server.stream(channel).window.promised for channel in range(2, 24, 2)] == (
         [True] * 10 + [False]
     )
 
@@ -327,7 +327,6 @@ def test_substreams_from_before_the_agreement_stand_outside():
     _, heard = exchange(device, server)
     assert len(data_of(heard)) == 1000
     assert not server.stream(channel).consumed(1000, 0.0)
-    assert server.stream(channel).is_promised
     assert server.stream(channel).window is None
     with pytest.raises(LocalError, match="without credit/1"):
         device.reset(channel)

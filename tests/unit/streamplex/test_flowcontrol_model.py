@@ -44,6 +44,12 @@ PERIOD = bytes(range(251))
 """What is sent, again and again: a prime, so that no frame or window is one of it."""
 
 
+def is_promised(tunnel, channel):
+    """Whether there was room for the first window of a substream; without windows there is."""
+    window = tunnel.stream(channel).window
+    return window is None or window.promised
+
+
 class Way:
     """One direction of one substream."""
 
@@ -213,7 +219,7 @@ class Flowing(RuleBasedStateMachine):
         match event:
             case StreamOpened(channel):
                 self.open[Side.A].add(channel)
-                if not self.tunnels[Side.A].stream(channel).is_promised:
+                if not is_promised(self.tunnels[Side.A], channel):
                     self._close(channel)
             case DataReceived(channel, data):
                 self.ways[side, channel].heard += data
@@ -272,7 +278,7 @@ class Flowing(RuleBasedStateMachine):
                 promised[side.other] += outstanding
         for side, nbytes in promised.items():
             windows, tunnel = self.windows[side], self.tunnels[side]
-            unpromised = sum(not tunnel.stream(channel).is_promised for channel in self.open[side])
+            unpromised = sum(not is_promised(tunnel, channel) for channel in self.open[side])
             assert nbytes <= tunnel._substreams.promises.nbytes + unpromised * windows.first
             assert tunnel._substreams.promises.nbytes <= windows.tunnel_max
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TypeAlias, assert_never, cast
+from typing import assert_never, cast
 
 from twisted.internet import error
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, ITransport
@@ -28,8 +28,6 @@ from streamplex.tx.substream_states import READING, Reading, ReadingInput, Writi
 from streamplex.window import Window
 
 _LOST = Reading.LOST
-
-_OtherThanData: TypeAlias = CustomReceived | StreamEnded | StreamFailed | StreamReset
 
 _GONE = Protocol()
 """Takes the place of a protocol after its connectionLost: otherwise protocol and substream would
@@ -126,7 +124,8 @@ class Incoming(Outgoing):
         if isinstance(event, StreamEnded):
             self._peer_ended = True
         elif isinstance(event, CustomReceived):
-            if self._stream.window is not None and self._is_flooded(self._stream.window):
+            window = self._stream.window
+            if window is not None and self._reading.wants_data and self._is_flooded(window):
                 self._end_for("ENOBUFS: too many events")
                 return
         else:
@@ -181,7 +180,18 @@ class Incoming(Outgoing):
             self._hand_on_data(event.data)
             return
         try:
-            self._call_protocol(event)
+            match event:
+                case CustomReceived():
+                    if self._is_aware and self._reading is not _LOST:
+                        self.protocol.customReceived(event.name, event.args)  # type: ignore[union-attr]
+                case StreamEnded():
+                    self._call_end()
+                case StreamFailed():
+                    self._call_failed(event.message)
+                case StreamReset():
+                    self._call_reset()
+                case _:
+                    assert_never(event)
         except Exception as fault:  # noqa: BLE001  # as in `_guarded`
             self._pump.failed(self, fault)
         if self._writing is Writing.SENT or self._reading is _LOST:
@@ -198,25 +208,9 @@ class Incoming(Outgoing):
 
     def _is_flooded(self, window: Window) -> bool:
         """Whether too many events come or wait; events need no credit."""
-        if not self._reading.wants_data:
-            return False
         if self._intake.event_bytes > MAX_HELD_EVENTS_BYTES:
             return True
         return not window.count_event(self._pump.clock.seconds())
-
-    def _call_protocol(self, event: _OtherThanData) -> None:
-        match event:
-            case CustomReceived():
-                if self._is_aware and self._reading is not _LOST:
-                    self.protocol.customReceived(event.name, event.args)  # type: ignore[union-attr]
-            case StreamEnded():
-                self._call_end()
-            case StreamFailed():
-                self._call_failed(event.message)
-            case StreamReset():
-                self._call_reset()
-            case _:
-                assert_never(event)
 
     def _call_end(self) -> None:
         if IHalfCloseableProtocol.providedBy(self.protocol):

@@ -95,17 +95,18 @@ class Intake:
     def begun(self, hand_on: HandOn) -> None:
         """Deliver the queued events, unless the queue was closed since `begin`."""
         self._busy = False
-        if self._open:
-            self.open(hand_on)
+        if self.waiting:
+            self._hand_on_waiting(hand_on)
+        else:
+            self.is_through = self._open
 
     def open(self, hand_on: HandOn) -> None:
         """Deliver all queued events, and later events at once."""
         self._open = True
-        if self._busy:
-            return
-        if not self.waiting:
-            self.is_through = True
-            return
+        if not self._busy:
+            self._hand_on_waiting(hand_on)
+
+    def _hand_on_waiting(self, hand_on: HandOn) -> None:
         self._busy = True
         try:
             while self._open and self.waiting:

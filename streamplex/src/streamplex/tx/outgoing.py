@@ -20,15 +20,17 @@ from streamplex.tx.substream_states import WRITING, Writing, WritingInput
 class Outgoing(Addressed, ABC):
     """The sending half of a substream. `Incoming` adds receiving, `Substream` closing.
 
-    `Substream` sets the attributes of all three, in one call for each substream.
+    `Substream` sets the attributes of all three, in one call for each substream. `served` does
+    something only while `awaits_room` is True.
     """
 
-    __slots__ = ("_feed", "_pump", "_stream", "_writing")
+    __slots__ = ("_feed", "_pump", "_stream", "_writing", "awaits_room")
 
     _stream: Stream  # the substream in the core
     _pump: Pump
     _writing: Writing
     _feed: Feed | None  # while a producer is registered
+    awaits_room: bool  # it has ended its data, or has or had a producer
 
     @abstractmethod
     def crashed(self, fault: Exception) -> None:
@@ -97,7 +99,8 @@ class Outgoing(Addressed, ABC):
 
         If it had not, the server has to refuse the substream. True without flow control.
         """
-        return self._stream.is_promised
+        window = self._stream.window
+        return window is None or window.promised
 
     def together(self, call: Callable[[], None]) -> None:
         """Make the call, and then send everything that it queued in one piece, which costs less."""
@@ -126,6 +129,7 @@ class Outgoing(Addressed, ABC):
         """Queue `end`, unless it was queued."""
         if not self._writing.is_over:
             self._writing = WRITING[self._writing][WritingInput.END]
+            self.awaits_room = True
             self._stream.end()
             self._flush()
 
@@ -155,6 +159,7 @@ class Outgoing(Addressed, ABC):
             raise LocalError(f"substream {self.channel} has a producer already")
         else:
             self._feed = Feed(self, producer, streaming)
+            self.awaits_room = True
             if waiting := self._stream.nbytes:
                 self._feed.written(waiting)
 

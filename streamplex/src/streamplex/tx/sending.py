@@ -154,7 +154,7 @@ class Sending(Protocol, ABC):
                     self._batch_bytes = min(2 * self._batch_bytes, MAX_BATCH_BYTES)
                 for channel in batch.served:
                     substream = self._substreams.get(channel)
-                    if substream is not None:
+                    if substream is not None and substream.awaits_room:
                         substream.served()
         finally:
             self.is_flushing = False

@@ -56,6 +56,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         self._pump = pump
         self._writing = Writing.OPEN
         self._feed = None
+        self.awaits_room = False
         self._reading = Reading.WAITING
         self._peer_ended = False
         self._is_aware = self._takes_views = self.takes_sequences = False
@@ -135,7 +136,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         if not self._pump.is_flushing:
             self._pump.flush()
         self._pump.release(self.channel)
-        self._lose(self._why_closed())
+        self._lose(connectionDone if self._closing is not Closing.ABORTED else self._why_closed())
 
     def _why_closed(self) -> Failure:
         aborted = self._closing is Closing.ABORTED
@@ -157,7 +158,8 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
             return
         self._reading = READING[self._reading][ReadingInput.LOSE]
         self._lost = reason
-        self._drop_held()
+        if self._intake.waiting:
+            self._drop_held()
         if self._feed is not None:
             self._guarded(self._stop_feed)
         if self._writing is not Writing.RELEASED:
