@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from tessel.node.base import arguments, runtime
 from tessel.node.base.arguments import ArgumentTypeError, Callback
+from tessel.node.base.handles import Handle
 from tessel.source_location import here
 
 __all__ = [
@@ -38,7 +39,27 @@ MAX_DELAY_MS = 2**31 - 1  # as in Node, a longer delay counts as 1 ms
 MIN_DELAY_MS = 1
 
 
-class Timeout:
+class _Scheduled:
+    """A call that is made later, and keeps the program alive until then."""
+
+    _handle: Handle
+
+    def ref(self) -> Self:
+        """Keep the program alive until the call was made. This is the default."""
+        self._handle.ref()
+        return self
+
+    def unref(self) -> Self:
+        """Let the program end although the call was not made. `ref` undoes this."""
+        self._handle.unref()
+        return self
+
+    def has_ref(self) -> bool:
+        """Return whether the call keeps the program alive."""
+        return self._handle.has_ref()
+
+
+class Timeout(_Scheduled):
     """A timer that runs once or repeatedly. `set_timeout` and `set_interval` return it."""
 
     def __init__(
@@ -65,20 +86,6 @@ class Timeout:
             self._stop()
             self._start()
         return self
-
-    def ref(self) -> Self:
-        """Keep the program alive until the timer has fired. This is the default."""
-        self._handle.ref()
-        return self
-
-    def unref(self) -> Self:
-        """Let the program end although the timer has not fired. `ref` undoes this."""
-        self._handle.unref()
-        return self
-
-    def has_ref(self) -> bool:
-        """Return whether the timer keeps the program alive."""
-        return self._handle.has_ref()
 
     def _start(self) -> None:
         self._call = self._runtime.clock.callLater(self._delay_s, self._fire)
@@ -129,7 +136,7 @@ def set_interval(callback: Callback, delay_ms: float = 0, *arguments: object) ->
     return Timeout(callback, delay_ms, arguments, repeat=True)
 
 
-class Immediate:
+class Immediate(_Scheduled):
     """A function call scheduled for the next turn of the reactor. `set_immediate` returns it."""
 
     def __init__(self, callback: Callback, arguments: tuple[object, ...]) -> None:
@@ -146,20 +153,6 @@ class Immediate:
             self._call.cancel()
             self._call = None
         self._handle.close()
-
-    def ref(self) -> Self:
-        """Keep the program alive until the scheduled call was made. This is the default."""
-        self._handle.ref()
-        return self
-
-    def unref(self) -> Self:
-        """Let the program end although the scheduled call was not made. `ref` undoes this."""
-        self._handle.unref()
-        return self
-
-    def has_ref(self) -> bool:
-        """Return whether the scheduled call keeps the program alive."""
-        return self._handle.has_ref()
 
     def _fire(self, callback: Callback, arguments: tuple[object, ...]) -> None:
         self._call = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
@@ -40,6 +41,18 @@ class _State(Enum):
     CLOSED = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class BoundSocket:
+    """A socket of the chip that is bound to a port: `sd` is its number.
+
+    `open_again` opens another socket at the same port and returns its number.
+    """
+
+    sd: int
+    address: IPv4Address
+    open_again: Callable[[], Coroutine[Deferred[object], object, int]]
+
+
 class ChipPort:
     """A port on a socket of the chip, until the program stops the port.
 
@@ -49,21 +62,11 @@ class ChipPort:
 
     shares = False
 
-    def __init__(
-        self,
-        sd: int,
-        address: IPv4Address,
-        context: SocketContext,
-        owner: PortOwner,
-        open_again: Callable[[], Coroutine[Deferred[object], object, int]],
-    ) -> None:
-        """Take over the open socket `sd`, bound to `address`.
-
-        `open_again` opens another socket at the same port and returns its number.
-        """
-        self.sd = sd
-        self.open_again = open_again
-        self._address = address
+    def __init__(self, bound: BoundSocket, context: SocketContext, owner: PortOwner) -> None:
+        """Take over an open socket."""
+        self.sd = bound.sd
+        self.open_again = bound.open_again
+        self._address = bound.address
         self._sockets = context.sockets
         self._poll = context.poll
         self._owner = owner

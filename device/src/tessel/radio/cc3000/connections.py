@@ -14,6 +14,7 @@ from tessel.cc3000.chip import Chip
 from tessel.cc3000.errors import CommandError
 from tessel.cc3000.hci.events import CloseWait, SendFailed, Unsolicited
 from tessel.cc3000.hci.fields import ANY_ADDRESS, SocketAddress
+from tessel.radio.cc3000.chip_port import BoundSocket
 from tessel.radio.cc3000.command_errors import radio_error
 from tessel.radio.cc3000.datagram_port import DatagramPort
 from tessel.radio.cc3000.listening_port import ListeningPort
@@ -87,11 +88,9 @@ class Connections:
             return self._stream(new_sd, IPv4Address("TCP", peer.host, peer.port), number)
 
         listening = ListeningPort(
-            sd,
-            IPv4Address("TCP", ANY_ADDRESS, number),
+            BoundSocket(sd, IPv4Address("TCP", ANY_ADDRESS, number), partial(open_at, number)),
             self._context,
             self._ports,
-            partial(open_at, number),
             accepted=accepted,
             factory=factory,
         )
@@ -106,11 +105,9 @@ class Connections:
         open_at = self._opener.open_datagrams
         sd, number = await open_at_port(port, lambda: self._ports.numbers, open_at)
         bound = DatagramPort(
-            sd,
-            IPv4Address("UDP", ANY_ADDRESS, number),
+            BoundSocket(sd, IPv4Address("UDP", ANY_ADDRESS, number), partial(open_at, number)),
             self._context,
             self._ports,
-            partial(open_at, number),
             protocol=protocol,
         )
         self._ports.keep(bound)

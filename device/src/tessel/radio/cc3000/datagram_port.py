@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Callable, Coroutine
 
 from twisted.internet.abstract import isIPAddress
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import InvalidAddressError, MessageLengthError
 from twisted.internet.interfaces import IUDPTransport
@@ -19,7 +17,7 @@ from zope.interface import implementer
 from tessel.cc3000.errors import CommandError
 from tessel.cc3000.hci.fields import SocketAddress
 from tessel.cc3000.sockets import LARGEST_DATAGRAM
-from tessel.radio.cc3000.chip_port import ChipPort, PortOwner
+from tessel.radio.cc3000.chip_port import BoundSocket, ChipPort, PortOwner
 from tessel.radio.cc3000.socket_context import SocketContext
 from tessel.radio.interface import ILosablePort
 
@@ -36,15 +34,13 @@ class DatagramPort(ChipPort):
 
     def __init__(
         self,
-        sd: int,
-        address: IPv4Address,
+        bound: BoundSocket,
         context: SocketContext,
         owner: PortOwner,
-        open_again: Callable[[], Coroutine[Deferred[object], object, int]],
         *,
         protocol: DatagramProtocol,
     ) -> None:
-        super().__init__(sd, address, context, owner, open_again)
+        super().__init__(bound, context, owner)
         self._protocol = protocol
         self._buffers = context.buffers
         self._peer: tuple[str, int] | None = None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
-from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -13,7 +11,7 @@ from zope.interface import implementer
 
 from tessel.cc3000.errors import CommandError
 from tessel.cc3000.hci.fields import SocketAddress
-from tessel.radio.cc3000.chip_port import ChipPort, PortOwner
+from tessel.radio.cc3000.chip_port import BoundSocket, ChipPort, PortOwner
 from tessel.radio.cc3000.poll import POLL_S
 from tessel.radio.cc3000.socket_context import SocketContext
 from tessel.radio.cc3000.stream import ChipStream
@@ -31,17 +29,15 @@ class ListeningPort(ChipPort):
 
     def __init__(
         self,
-        sd: int,
-        address: IPv4Address,
+        bound: BoundSocket,
         context: SocketContext,
         owner: PortOwner,
-        open_again: Callable[[], Coroutine[Deferred[object], object, int]],
         *,
         accepted: Callable[[int, SocketAddress], ChipStream],
         factory: Callable[[], IProtocol],
     ) -> None:
         """`accepted` makes a stream of a new socket and its peer; `factory` makes its protocol."""
-        super().__init__(sd, address, context, owner, open_again)
+        super().__init__(bound, context, owner)
         self._clock = context.clock
         self._next_look = 0.0
         self._accepted = accepted
