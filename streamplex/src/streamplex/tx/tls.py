@@ -62,6 +62,9 @@ QUIET_WRITES = 2
 connection keeps its BIOs. Any other has them only for the time of a read or a write, which saves
 900 bytes: an idle tunnel writes but a ping now and then, or the answer to one."""
 
+_NOTHING: list[bytes] = []
+"""Shared and never changed: an empty list takes 60 bytes, and only a handshake needs it."""
+
 _PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
 
 
@@ -151,6 +154,10 @@ class TLSTransport(TLSMemoryBIOProtocol):
             else:
                 self._write(data)
 
+    def _bufferedWrite(self, octets: bytes) -> None:
+        self._appSendBuffer = [*self._appSendBuffer]  # it may be shared
+        super()._bufferedWrite(octets)  # type: ignore[no-untyped-call]  # Twisted's
+
     def _write_quietly(self, data: bytes) -> None:
         is_in_use = has_bio_to_read(self._tlsConnection)  # by a read or a handshake under way
         self._write(data)
@@ -167,7 +174,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
                 taken, data = seal(self._tlsConnection, bytes, taken)
                 write_at_once(self.transport, data)  # type: ignore[arg-type]  # any can
         except SSL.WantReadError:  # a handshake is under way
-            self._bufferedWrite(bytes[taken:])  # type: ignore[no-untyped-call]  # Twisted's
+            self._bufferedWrite(bytes[taken:])
         except SSL.Error:
             self._tlsShutdownFinished(Failure())
 
@@ -184,6 +191,8 @@ class TLSTransport(TLSMemoryBIOProtocol):
             self.heard = True
             give_bios(self._tlsConnection)
             super().dataReceived(bytes(data))  # type: ignore[no-untyped-call]  # Twisted's
+            if not self._appSendBuffer:
+                self._appSendBuffer = _NOTHING
         if self._quiet_writes and self._handshakeDone:
             self._put_away()
 
@@ -276,6 +285,12 @@ class TLSFactory(TLSMemoryBIOFactory):
         super().__init__(context, is_client, wrapped, clock)
         self.clock = clock
         self.at_turn_end = at_turn_end(clock)
+
+    def registerProtocol(self, _protocol: object) -> None:
+        """Do nothing: Twisted keeps a list of all connections, which nobody reads."""
+
+    def unregisterProtocol(self, _protocol: object) -> None:
+        """Do nothing; see `registerProtocol`."""
 
 
 def ended_by_fin(reason: Failure, transport: object) -> bool:

@@ -2,6 +2,7 @@
 
 import socket
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.tcp import Port
 from twisted.internet.testing import MemoryReactorClock
@@ -10,7 +11,7 @@ from tessel_proxy.front import take_devices
 
 
 def accepted(*, from_devices):
-    """Return the transport of a connection that a port of Twisted's has accepted."""
+    """Yield a connection that a port of Twisted's has accepted, and its client's socket."""
     made = []
     factory = Factory.forProtocol(Protocol)
     factory.buildProtocol = lambda _addr: made.append(Protocol()) or made[-1]
@@ -18,18 +19,26 @@ def accepted(*, from_devices):
     if from_devices:
         take_devices(port)
     port.startListening()
-    with socket.create_connection(port.socket.getsockname()):
+    with socket.create_connection(port.socket.getsockname()) as client:
         port.doRead()
-    port.socket.close()
-    made[0].transport.socket.close()
-    return made[0].transport
+        port.socket.close()
+        yield made[0].transport, client
+        made[0].transport.socket.close()
 
 
-def test_a_connection_of_a_device_keeps_no_names_for_twisteds_log():
-    kept = set(vars(accepted(from_devices=False))) - set(vars(accepted(from_devices=True)))
-    assert kept == {"logstr", "repstr"}
+def test_a_connection_of_a_device_keeps_no_names_of_its_peer():
+    (plain, _), (ours, _) = (next(accepted(from_devices=each)) for each in (False, True))
+    assert set(vars(plain)) - set(vars(ours)) == {
+        "client",
+        "hostname",
+        "logstr",
+        "repstr",
+        "sessionno",
+    }
 
 
-def test_it_has_a_name_if_somebody_asks():
-    connection = accepted(from_devices=True)
-    assert (repr(connection), connection.logPrefix()) == ("device", "device")
+def test_it_has_names_if_somebody_asks():
+    for connection, client in accepted(from_devices=True):
+        assert (repr(connection), connection.logPrefix()) == ("device", "device")
+        assert connection.getPeer() == IPv4Address("TCP", *client.getsockname())
+        assert connection.getHost() == IPv4Address("TCP", *client.getpeername())
