@@ -161,7 +161,7 @@ class Handshake:
         self._factory = factory
         self.done: Deferred[IProtocol] = Deferred(lambda _: self._give_up())
         layer = TLSFactory(self._verification, True, Factory(), clock)
-        self.transport = TlsTransport(layer, _Awaiting(self))
+        self.transport = TlsTransport(layer, _Awaiting(self))  # type: ignore[no-untyped-call]  # Twisted's
 
     def completed(self) -> None:
         """Called when the TLS handshake is complete: checks the certificate, then fires `done`.

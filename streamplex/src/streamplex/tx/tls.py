@@ -22,7 +22,6 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
-    IProtocol,
     IProtocolFactory,
     IReactorTime,
     ITCPTransport,
@@ -63,7 +62,7 @@ connection keeps its BIOs. Any other has them only for the time of a read or a w
 900 bytes: an idle tunnel writes but a ping now and then, or the answer to one."""
 
 _NOTHING: list[bytes] = []
-"""Shared and never changed: an empty list takes 60 bytes, and only a handshake needs it."""
+"""Shared and never changed: an empty list takes 60 bytes of each connection."""
 
 _PARTIAL_WRITES = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL turns on but does not name
 
@@ -113,13 +112,8 @@ class TLSTransport(TLSMemoryBIOProtocol):
     heard = False
     _last_bytes: IDelayedCall | None = None
     _quiet_writes = QUIET_WRITES  # left until it is busy
+    _unsealed = _NOTHING  # written in this turn
     _unsealed_bytes = 0
-
-    def __init__(
-        self, factory: TLSFactory, wrapped: IProtocol, connect_wrapped: bool = True
-    ) -> None:
-        super().__init__(factory, wrapped, connect_wrapped)  # type: ignore[no-untyped-call]
-        self._unsealed: list[bytes] = []  # written in this turn
 
     @property
     def resumed(self) -> bool:
@@ -137,9 +131,12 @@ class TLSTransport(TLSMemoryBIOProtocol):
         """Send `data`, with all other small pieces that are written in the same turn."""
         if self._lostTLSConnection or (self.disconnecting and self._producer is None):
             return
-        if not self._unsealed and len(data) <= MAX_UNSEALED_BYTES:
-            self.factory.at_turn_end(self._seal)
-        self._unsealed.append(data + b"")  # a TypeError here rather than later
+        pieces = self._unsealed
+        if not pieces:
+            pieces = self._unsealed = []
+            if len(data) <= MAX_UNSEALED_BYTES:
+                self.factory.at_turn_end(self._seal)
+        pieces.append(data + b"")  # a TypeError here rather than later
         self._unsealed_bytes += len(data)
         if self._unsealed_bytes > MAX_UNSEALED_BYTES:
             self._seal()
@@ -147,7 +144,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
     def _seal(self) -> None:
         if self._unsealed:
             data = b"".join(self._unsealed)
-            self._unsealed.clear()
+            self._unsealed = _NOTHING
             self._unsealed_bytes = 0
             if self._quiet_writes and not self._lostTLSConnection:
                 self._write_quietly(data)
