@@ -22,36 +22,24 @@ class PeerLimits:
 DEFAULT_LIMITS = PeerLimits()
 
 
-class Patience:
-    """Checks the bytes that one peer sends against the limits."""
+def require_answers_read(unread_answers: int, limits: PeerLimits) -> None:
+    """Raise RemoteError if the peer does not read the answers to its requests.
 
-    __slots__ = ("_limits", "_may_say")
+    `unread_answers` is the number of queued bytes of frames other than data.
+    """
+    allowed = limits.max_unread_answer_bytes
+    if unread_answers > allowed:
+        raise RemoteError(
+            f"the peer does not read the answers: {unread_answers} bytes of them wait; "
+            f"allowed: {allowed}"
+        )
 
-    def __init__(self, limits: PeerLimits) -> None:
-        self._limits = limits
-        self._may_say: int | None = None  # bytes; None: no limit
 
-    def hear_at_most(self, nbytes: int | None) -> None:
-        """Limit the bytes that an unauthenticated peer may send from now on. None: no limit.
+def left_to_say(may_say: int, nbytes: int) -> int:
+    """Return how many bytes an unauthenticated peer may still send, after `nbytes` of one read.
 
-        A read that begins within the limit is accepted as a whole.
-        """
-        self._may_say = nbytes
-
-    def hear(self, nbytes: int, unread_answers: int) -> None:
-        """Count `nbytes` that were received in one read.
-
-        Raises RemoteError if the peer exceeds a limit. `unread_answers` is the number of queued
-        bytes of frames other than data. It grows if the peer does not read.
-        """
-        allowed = self._limits.max_unread_answer_bytes
-        if unread_answers > allowed:
-            raise RemoteError(
-                f"the peer does not read the answers: {unread_answers} bytes of them wait; "
-                f"allowed: {allowed}"
-            )
-        if self._may_say is None:
-            return
-        if self._may_say <= 0:
-            raise RemoteError("the unauthenticated peer sent more than it may")
-        self._may_say -= nbytes
+    A read that begins within the limit is accepted as a whole; later ones raise RemoteError.
+    """
+    if may_say <= 0:
+        raise RemoteError("the unauthenticated peer sent more than it may")
+    return may_say - nbytes

@@ -38,7 +38,7 @@ from streamplex.events import (
 from streamplex.features import NO_FEATURES, features_of
 from streamplex.frames import FrameReader
 from streamplex.jsontext import Json
-from streamplex.limits import DEFAULT_LIMITS, Patience, PeerLimits
+from streamplex.limits import DEFAULT_LIMITS, PeerLimits, left_to_say, require_answers_read
 from streamplex.messages import CONTROL_CHANNEL, DATA, HEADER_BYTES, BytesLike
 from streamplex.schedule import Batch, Scheduler
 from streamplex.states import TRANSITIONS, Input, State
@@ -58,8 +58,9 @@ class TunnelCore:
     __slots__ = (
         "_failed",
         "_features",
+        "_limits",
+        "_may_say",
         "_open",
-        "_patience",
         "_pings",
         "_reader",
         "_side",
@@ -75,7 +76,8 @@ class TunnelCore:
         self.leaving: Mapping[int, Stream] = self._substreams.leaving
         self._side = side
         self._features = NO_FEATURES
-        self._patience = Patience(limits or DEFAULT_LIMITS)
+        self._limits = limits or DEFAULT_LIMITS
+        self._may_say: int | None = None  # bytes, without authentication; None: no limit
         self._reader = FrameReader()
         self._failed = False
         self._pings = 0  # sent; the number of the last one
@@ -89,7 +91,10 @@ class TunnelCore:
             raise LocalError("bytes for a tunnel that has failed")
         said: list[Event] = []
         try:
-            self._patience.hear(len(data), self.scheduler.frame_bytes)
+            if self.scheduler.frame_bytes:
+                require_answers_read(self.scheduler.frame_bytes, self._limits)
+            if self._may_say is not None:
+                self._may_say = left_to_say(self._may_say, len(data))
             for body in self._reader.feed(data):
                 # Most messages are data of an open substream: no object for the message itself.
                 if len(body) > HEADER_BYTES and body[2] == DATA:
@@ -200,7 +205,7 @@ class TunnelCore:
 
     def hear_at_most(self, nbytes: int | None) -> None:
         """Limit the bytes that an unauthenticated peer may send from now on; None: no limit."""
-        self._patience.hear_at_most(nbytes)
+        self._may_say = nbytes
 
     def receive_end(self) -> None:
         """Called after the peer's last bytes: raises RemoteError if a frame is incomplete."""

@@ -81,7 +81,7 @@ class TunnelProtocol(Sending):
         self._fault: Exception | None = None  # for which this side has cut the transport
         self._close_deadline: IDelayedCall | None = None
         self._keep_alive: KeepAlive | None = None
-        self.held = HeldBytes(self, clock)
+        self._held: HeldBytes | None = None
 
     # --- for the code above -----------------------------------------------------------
 
@@ -298,9 +298,18 @@ class TunnelProtocol(Sending):
     # --- for KeepAlive -------------------------------------------------
 
     @property
+    def held(self) -> HeldBytes:
+        """Counts the bytes that substreams without flow control hold. Made for the first of them:
+        most tunnels have none.
+        """
+        if self._held is None:
+            self._held = HeldBytes(self, self.clock)
+        return self._held
+
+    @property
     def is_deaf(self) -> bool:
         """Whether the tunnel has stopped reading. The peer's silence then means nothing."""
-        return self.held.stopped
+        return self._held is not None and self._held.stopped
 
     @property
     def progress(self) -> Progress | None:

@@ -15,7 +15,6 @@ from streamplex.jsontext import Json
 from streamplex.schedule import FAIR_TURN_BYTES
 from streamplex.tunnel import TunnelCore
 from streamplex.tx.bulk import READ_BYTES
-from streamplex.tx.flow import HeldBytes
 from streamplex.tx.substream import Substream
 
 MAX_BATCH_BYTES = READ_BYTES
@@ -58,7 +57,6 @@ class Sending(Protocol, ABC):
     `TunnelProtocol` adds receiving.
     """
 
-    held: HeldBytes
     _wire: Transport  # the transport, with the methods that all of them have
 
     def __init__(self, core: TunnelCore) -> None:
@@ -68,6 +66,11 @@ class Sending(Protocol, ABC):
         self.is_flushing = False
         self._batch_bytes = MAX_BATCH_BYTES
         self._substreams: dict[int, Substream] = {}
+
+    @property
+    @abstractmethod
+    def is_deaf(self) -> bool:
+        """Whether the tunnel has stopped reading."""
 
     @abstractmethod
     def _peer_took(self) -> None:
@@ -163,7 +166,7 @@ class Sending(Protocol, ABC):
 
     def _close(self) -> None:
         self._phase = Phase.CUT
-        if self.held.stopped:
+        if self.is_deaf:
             self._wire.resumeProducing()  # to receive the peer's close_notify, with TLS
         self._wire.unregisterProducer()  # a transport waits for its producer before it closes
         self._wire.loseConnection()
