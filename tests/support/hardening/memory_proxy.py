@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from random import Random
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ITCPTransport
 from zope.interface import directlyProvides
@@ -105,6 +105,15 @@ class DeafTransport(TargetTransport):
             self.clock.callLater(0, self.lose, ConnectionDone())
 
 
+class UnderWay:
+    """An opening that is under way until it is cancelled."""
+
+    cancelled = False
+
+    def cancel(self):
+        self.cancelled = True
+
+
 @dataclass
 class FakeOpener:
     """Opens a target at random: at once, later, never, or with an error."""
@@ -118,19 +127,20 @@ class FakeOpener:
     def open(self, request, kind, account, tunnel, asker, *, trace=None):
         match self.random.randrange(8):
             case 0:
-                return fail(node_errors.not_found(request.host))
+                raise node_errors.not_found(request.host)
             case 1:
-                return Deferred()  # waits until it is cancelled
+                return UnderWay()  # until it is cancelled
             case 2:
-                opening = Deferred()
+                opening = UnderWay()
                 self.clock.callLater(0, self._open_unless_cancelled, opening, asker)
                 return opening
             case chance:
-                return succeed(self._open(asker, resets=chance == 3))
+                asker.target_opened(self._open(asker, resets=chance == 3))
+                return None
 
     def _open_unless_cancelled(self, opening, asker):
-        if not opening.called:
-            opening.callback(self._open(asker, resets=False))
+        if not opening.cancelled:
+            asker.target_opened(self._open(asker, resets=False))
 
     def _open(self, asker, *, resets):
         self.opened += 1

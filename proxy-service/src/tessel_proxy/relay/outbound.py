@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import assert_never
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IHalfCloseableProtocol, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -82,17 +82,13 @@ class Outbound(TargetSide):
         context = self._context
         trace = self._record.trace
         try:
-            opened = context.opener.open(
+            opening = context.opener.open(
                 request, self._kind, context.account, context.tunnel, self, trace=trace
             )
-            if not isinstance(opened, Deferred):
-                self._connected(opened)
-                return
         except Exception:  # noqa: BLE001 -- as an errback gets any
-            self._not_opened(Failure())
+            self.target_not_opened(Failure())
             return
-        opening = opened.addCallback(self._connected).addErrback(self._not_opened)
-        if not opening.called:
+        if self._state is RelayState.OPENING:
             self._opening = opening
 
     def _set_timeout(self, limit_s: float) -> None:
@@ -205,7 +201,8 @@ class Outbound(TargetSide):
         """Called when the TLS handshake with the target is complete: notifies the device."""
         self._substream.emit(conversation.SECURED)
 
-    def _connected(self, target: Target) -> None:
+    def target_opened(self, target: Target) -> None:
+        """Called when the target is ready: writes early data, and relays from now on."""
         self._target = target
         self._opening = None
         self._substream.takes_sequences = True
@@ -219,7 +216,9 @@ class Outbound(TargetSide):
         if self._from_device is not None:
             self._from_device.remove(Why.OPENING)
 
-    def _not_opened(self, failure: Failure) -> None:
+    def target_not_opened(self, failure: Failure) -> None:
+        """Called when the target cannot be reached: ends the substream with an error."""
+        self._opening = None
         match failure.value:
             case TargetError() as why:
                 self._record.address = why.address or self._record.address

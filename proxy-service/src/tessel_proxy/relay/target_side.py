@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 
 from streamplex import TunnelLostError, conversation
@@ -22,7 +21,7 @@ from tessel_proxy.relay.states import TRANSITIONS, RelayInput, RelayState
 from tessel_proxy.relay.traffic import Traffic
 from tessel_proxy.relay.tunnel_context import TunnelContext
 from tessel_proxy.targets import node_errors
-from tessel_proxy.targets.target import NO_TARGET, TargetLoss
+from tessel_proxy.targets.target import NO_TARGET, TargetLoss, UnderWay
 from tessel_service_kit.idle_timer import IdleTimer
 
 
@@ -51,7 +50,7 @@ class TargetSide(Protocol):
             self._silence = IdleTimer(context.clock, self._idle_timeout)
             self._silence.arm(context.idle_s)
             self._is_timed = True
-        self._opening: Deferred[None] | None = None
+        self._opening: UnderWay | None = None
         self._is_paced = False  # whether the target pauses while too much waits for the device
         self._last_bytes = 0  # size of the last piece of data from the device
         self._target = NO_TARGET
@@ -216,8 +215,9 @@ class TargetSide(Protocol):
             self._idle.disarm()
         if self._silence is not None:
             self._silence.disarm()
-        if self._opening is not None:
-            self._opening.cancel()
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
         if self._early is not None:
             self._take_early()
         if self._traffic is not None:

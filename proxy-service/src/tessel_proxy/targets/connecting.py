@@ -70,8 +70,18 @@ class ConnectionAttempt:
     To save objects, the reactor polls the attempt itself, and the caller gets it as NewConnection.
     """
 
-    __slots__ = ("_address", "_caller", "_made", "_reactor", "_sockaddr", "_socket", "_waits")
+    __slots__ = (
+        "_address",
+        "_caller",
+        "_made",
+        "_reactor",
+        "_sockaddr",
+        "_socket",
+        "_waits",
+        "fileno",
+    )
 
+    fileno: Callable[[], int]  # for the reactor's poll
     _socket: socket.socket
     _sockaddr: tuple[str, int] | tuple[str, int, int, int]
 
@@ -106,6 +116,7 @@ class ConnectionAttempt:
             number = made.connect_ex(self._sockaddr)
         if number in _UNDER_WAY:
             self._waits = True
+            self.fileno = made.fileno
             self._reactor.addWriter(self)
         else:
             self._ended(number)
@@ -130,7 +141,7 @@ class ConnectionAttempt:
             self._fail(ECONNREFUSED)
             return
         if self._waits:
-            self._stop_polling()
+            self._reactor.removeWriter(self)
         caller, self._caller = self._caller, None
         try:
             caller.connected(self._address, self)  # type: ignore[union-attr]  # it waits
@@ -188,19 +199,11 @@ class ConnectionAttempt:
             self._close()
 
     def _close(self) -> None:
-        self._stop_polling()
+        if self._waits:
+            self._reactor.removeWriter(self)
         self._socket.close()
 
-    def _stop_polling(self) -> None:
-        if self._waits:
-            self._waits = False
-            self._reactor.removeWriter(self)
-
     # --- called by the reactor
-
-    def fileno(self) -> int:
-        """Return the descriptor of the socket, for the reactor's poll."""
-        return self._socket.fileno()
 
     def logPrefix(self) -> str:
         """Return the name of the attempt in Twisted's own log lines."""

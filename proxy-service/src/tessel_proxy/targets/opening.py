@@ -31,7 +31,7 @@ from tessel_proxy.targets.layered import SecureTarget
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.node_errors import TargetError
 from tessel_proxy.targets.securing import begin_tls, end_of_handshake
-from tessel_proxy.targets.target import OpeningOwner, Target
+from tessel_proxy.targets.target import OpeningOwner, Target, UnderWay
 from tessel_proxy.targets.trust import TargetTrust, TargetVerification
 from tessel_service_kit.happy_eyeballs import Attempt
 
@@ -39,8 +39,7 @@ T = TypeVar("T")
 
 MAX_ANSWERS = 64
 """Addresses of one name. Each is compared with every rule, and the owner of a name chooses their
-number. Ordinary names have at most some thirty.
-"""
+number. Ordinary names have at most some thirty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,13 @@ class Opener:
         asker: OpeningOwner,
         *,
         trace: StepTrace | None = None,
-    ) -> Target | Deferred[Target]:
-        """Return a new connection for a device, with TLS if `kind` is TLS.
+    ) -> UnderWay | None:
+        """Open a connection for a device, with TLS if `kind` is TLS, and pass it to `asker`.
 
-        If it takes a while, a Deferred with the connection is returned, which may be cancelled.
-        `account` and `tunnel` (its number) are those of the device. `asker` is notified after each
-        step, and will own the target. `trace`, if there is one, records the steps. Raises
-        TargetError, or the Deferred fails with it.
+        `asker` is notified after each step, and of the result, possibly inside this call: it then
+        returns None, and otherwise what can be cancelled. `account` and `tunnel` (its number) are
+        those of the device. `trace`, if there is one, records the steps. Raises TargetError if the
+        connection fails before the first step.
         """
         try:
             known = self.policies.known(account, request.host, request.port)
@@ -99,13 +98,11 @@ class Opener:
             rule = known.standing.refusal(self.own)
             if rule is not None:
                 opening.refused_by(rule, known.address)
-            return opening.dial_one(known.address)
-        run = opening.run()
-        try:
-            run.send(None)
-        except StopIteration as ended:  # it did not have to wait: it needs no Deferred
-            return cast("Target", ended.value)
-        return Deferred.fromCoroutine(run)  # continues at the Deferred that it waits for
+            waits = opening.dial_one(known.address, asker.target_opened, asker.target_not_opened)
+            return opening if waits else None
+        running = Deferred.fromCoroutine(opening.run())
+        running.addCallback(asker.target_opened).addErrback(asker.target_not_opened)
+        return running
 
 
 class _Opening:
@@ -123,23 +120,19 @@ class _Opening:
         asker: OpeningOwner,
         trace: StepTrace | None,
     ) -> None:
-        self._opener = opener
-        self._known = known
-        self._request = request
-        self._kind = kind
-        self._account = account
-        self._tunnel = tunnel
-        self._asker = asker
+        self._opener, self._known, self._asker = opener, known, asker
+        self._request, self._kind = request, kind
+        self._account, self._tunnel = account, tunnel
         self._trace = trace
         self._reported = False
         self._began = opener.clock.seconds()  # the step that is under way
         self._deadline = self._began + opener.timeout_s
         self._verification: TargetVerification | None = None  # of TLS
         self._address = ""  # of the target, once it is connected
-        # of the only attempt
-        self._target: Target | None = None
-        self._fault: TargetError | None = None
-        self._later: Deferred[Target] | None = None
+        # of the only attempt, while it is under way
+        self._opened: Callable[[Target], None] | None = None
+        self._not_opened: Callable[[Failure], None] | None = None
+        self._attempt: Attempt | None = None
         self._timeout: IDelayedCall | None = None
 
     async def run(self) -> Target:
@@ -194,8 +187,9 @@ class _Opening:
     async def _dialled(self, addresses: Sequence[Address]) -> Target:
         opener, port = self._opener, self._request.port
         if len(addresses) == 1:
-            dialled = self.dial_one(str(addresses[0]))
-            return await dialled if isinstance(dialled, Deferred) else dialled
+            dialled: Deferred[Target] = Deferred(lambda _: self.cancel())
+            self.dial_one(str(addresses[0]), dialled.callback, dialled.errback)
+            return await dialled
         try:
             return await self._in_time(
                 dial(opener.connect, opener.clock, in_turn(addresses), port, self.connected),
@@ -205,21 +199,24 @@ class _Opening:
             self._step_ended(Step.DIAL, opener.durations.dial)
             raise
 
-    def dial_one(self, address: str) -> Target | Deferred[Target]:
-        """Connect to the only address; return the target at once if that takes no time.
+    def dial_one(
+        self,
+        address: str,
+        opened: Callable[[Target], None],
+        not_opened: Callable[[Failure], None],
+    ) -> bool:
+        """Connect to the only address; return False if that has ended inside the call.
 
-        Raises TargetError if it fails at once.
+        `opened` or `not_opened` is called with the result, possibly inside this call, unless the
+        opening is cancelled.
         """
+        self._opened, self._not_opened = opened, not_opened
         attempt = self._opener.connect(address, self._request.port, self)
-        if self._target is not None:
-            return self._target
-        if self._fault is not None:
-            raise self._fault
-        clock = self._opener.clock
-        left_s = max(0.0, self._deadline - clock.seconds())
-        self._timeout = clock.callLater(left_s, self._too_late, address, attempt)
-        self._later = Deferred(lambda _: self._stop(attempt))
-        return self._later
+        if self._opened is None:
+            return False
+        self._attempt = attempt
+        self._timeout = self._opener.clock.callLater(self._left_s, self._too_late, address)
+        return True
 
     def connected(self, address: str, connection: NewConnection) -> Target:
         """Called when an attempt has connected: takes the connection over."""
@@ -234,35 +231,43 @@ class _Opening:
             self._verification = TargetVerification(opener.trust, self._known.wanted.host)
             begin_tls(connection, target, self._verification, opener.clock)
         asker.target_connected(address)
-        self._target = target
-        if self._later is not None and (later := self._end_wait()) is not None:
-            later.callback(target)
+        opened, not_opened = self._opened, self._not_opened
+        self._stop_waiting()
+        if opened is not None and not_opened is not None:  # it is the only attempt
+            try:
+                opened(target)
+            except Exception:  # noqa: BLE001 -- as an errback gets any
+                not_opened(Failure())
         return target
 
     def failed(self, address: str, why: Failure) -> None:
         """Called when the only attempt has failed."""
         self._fail(node_errors.not_connected(address, self._request.port, why))
 
-    def _too_late(self, address: str, attempt: Attempt) -> None:
-        attempt.stop()
+    def _too_late(self, address: str) -> None:
+        if self._attempt is not None:
+            self._attempt.stop()
         self._fail(node_errors.connect_timed_out(address, self._request.port))
 
     def _fail(self, fault: TargetError) -> None:
-        self._fault = fault
+        not_opened = self._not_opened
+        self._stop_waiting()
         self._step_ended(Step.DIAL, self._opener.durations.dial)
-        if (later := self._end_wait()) is not None:
-            later.errback(fault)
+        if not_opened is not None:
+            not_opened(Failure(fault))
 
-    def _stop(self, attempt: Attempt) -> None:
-        attempt.stop()
-        self._end_wait()
-        self._step_ended(Step.DIAL, self._opener.durations.dial)
+    def cancel(self) -> None:
+        """Stop the only attempt, if it is under way; nobody is notified."""
+        if self._attempt is not None:
+            self._attempt.stop()
+            self._stop_waiting()
+            self._step_ended(Step.DIAL, self._opener.durations.dial)
 
-    def _end_wait(self) -> Deferred[Target] | None:
+    def _stop_waiting(self) -> None:
+        # The references would be cycles, which keep the substream in memory.
+        self._opened = self._not_opened = self._attempt = None
         if self._timeout is not None and self._timeout.active():
             self._timeout.cancel()
-        later, self._later = self._later, None  # else a reference cycle would keep the substream
-        return later
 
     async def _secured(self, target: SecureTarget, verification: TargetVerification) -> None:
         address, port = self._address, self._request.port
@@ -272,8 +277,6 @@ class _Opening:
         finally:
             self._step_ended(Step.TLS, self._opener.durations.target_tls)
         self._asker.target_secured()
-
-    # --- each step
 
     def _step_ended(self, step: Step, took: Histogram) -> None:
         now = self._opener.clock.seconds()
@@ -288,5 +291,8 @@ class _Opening:
 
         if step.called:  # mostly so where the system connects at once: needs no timer
             return await step
-        left_s = max(0.0, self._deadline - self._opener.clock.seconds())
-        return await step.addTimeout(left_s, self._opener.clock, expired)
+        return await step.addTimeout(self._left_s, self._opener.clock, expired)
+
+    @property
+    def _left_s(self) -> float:
+        return max(0.0, self._deadline - self._opener.clock.seconds())

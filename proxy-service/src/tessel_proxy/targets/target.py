@@ -58,12 +58,21 @@ class OpeningOwner(TargetOwner, Interface):
     """The caller that wants a connection and will own it.
 
     `target_looked_up` is called when the look-up has ended, also if it failed; `target_connected`
-    when TCP is connected to `address`, a text; `target_secured` after the TLS handshake.
+    when TCP is connected to `address`, a text; `target_secured` after the TLS handshake. The result
+    is reported by `target_opened` or `target_not_opened`, whose failure is mostly a TargetError.
     """
 
     def target_looked_up(self) -> None: ...
     def target_connected(self, address: str) -> None: ...
     def target_secured(self) -> None: ...
+    def target_opened(self, target: Target) -> None: ...
+    def target_not_opened(self, failure: Failure) -> None: ...
+
+
+class UnderWay(Interface):
+    """An opening that is under way. A cancelled one may still report CancelledError."""
+
+    def cancel(self) -> None: ...
 
 
 class Target(ABC):
