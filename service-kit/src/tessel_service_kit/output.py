@@ -13,10 +13,9 @@ import select
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import accumulate, islice
-from threading import Condition, Thread
-from typing import Final, Protocol, TextIO, cast
+from threading import Condition, RLock, Thread
+from typing import Final, Protocol, TextIO, TypeAlias, cast
 
 MAX_WAITING_BYTES: Final = 1024 * 1024
 """Limit of the queue: about 4,000 lines, which a busy proxy logs within seconds."""
@@ -40,11 +39,11 @@ class Writable(Protocol):
     def write(self, text: str, /) -> object: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    data: bytes
-    lost: int = 0  # in a report: the number of dropped lines; 0: an ordinary line
-    count: int = 1  # of the lines in `data`
+_Line: TypeAlias = tuple[bytes, int, int]
+"""A text, the number of dropped lines if it reports such lines, else 0, and the lines in it."""
+
+_AT_ONCE: Final = 0
+_NEVER: Final = 1 << 62
 
 
 class LineOutput:
@@ -77,9 +76,10 @@ class LineOutput:
         self._lost = 0  # lines that were dropped and are not reported yet
         self._flows = True  # the last write succeeded
         self._ends_in_line = False  # the last write ended within a line
-        self._idle = False  # the thread waits for lines
+        self._wakes_at = _AT_ONCE  # held bytes at which `write` must wake the thread
         self._hurried = 0  # callers of flush that wait
-        self._changed = Condition()  # its lock is reentrant: a signal handler may flush
+        self._lock = RLock()  # reentrant: a signal handler may flush
+        self._changed = Condition(self._lock)
         self._thread: Thread | None = None
 
     def write(self, text: str, count: int = 1) -> None:
@@ -87,14 +87,18 @@ class LineOutput:
 
         `count`: lines in the text, which are queued or dropped together.
         """
-        line = _Line(text.encode(self._encoding, "backslashreplace"), count=count)
-        with self._changed:
-            if self._descriptor is None or self._held + len(line.data) > MAX_WAITING_BYTES:
-                self._drop([line])
+        data = text.encode(self._encoding, "backslashreplace")
+        nbytes = len(data)
+        with self._lock:
+            if self._descriptor is None or self._held + nbytes > MAX_WAITING_BYTES:
+                self._drop([(data, 0, count)])
                 return
-            self._take_report()
-            self._take(line)
-            self._wake()
+            if self._lost:
+                self._take_report()
+            self._lines.append((data, 0, count))
+            self._held += nbytes
+            if self._held >= self._wakes_at:
+                self._wake()
 
     def flush(self, within_s: float = FLUSH_S) -> None:
         """Block until all lines are written or dropped, but at most for `within_s` seconds."""
@@ -106,68 +110,75 @@ class LineOutput:
             finally:
                 self._hurried -= 1
 
-    def _take(self, line: _Line) -> None:
-        self._lines.append(line)
-        self._held += len(line.data)
-
     def _take_report(self) -> None:
-        if self._lost:
-            text = self._report(self._lost)
-            self._take(_Line(text.encode(self._encoding, "backslashreplace"), self._lost))
-            self._lost = 0
+        data = self._report(self._lost).encode(self._encoding, "backslashreplace")
+        self._lines.append((data, self._lost, 1))
+        self._held += len(data)
+        self._lost = 0
 
     def _drop(self, lines: Sequence[_Line]) -> None:
-        self._lost += sum(each.lost or each.count for each in lines)
-        self.dropped += sum(each.count for each in lines if not each.lost)
-        for each in lines:
-            if not each.lost:
-                self._lost_line(each.data.decode(self._encoding, "replace"))
+        for data, lost, count in lines:
+            self._lost += lost or count
+            if not lost:
+                self.dropped += count
+                self._lost_line(data.decode(self._encoding, "replace"))
 
     def _wake(self) -> None:
+        self._wakes_at = _NEVER  # until the thread waits again
         if self._thread is None:
             self._thread = Thread(target=self._run, name="standard error", daemon=True)
             self._thread.start()
-        elif self._idle or self._may_not_wait():
+        else:
             self._changed.notify_all()
-
-    def _may_not_wait(self) -> bool:
-        """Return whether lines must be written now, without waiting for more of them."""
-        return bool(self._hurried) or self._held >= PIECE_BYTES
 
     def _run(self) -> None:
         while True:
             lines = self._next()
-            left = self._write(lines)
-            with self._changed:
-                self._held -= sum(len(each.data) for each in lines)
+            text = b"".join([data for data, _, _ in lines])
+            left = self._write(lines, text)
+            with self._lock:
+                self._held -= len(text)
                 self._flows = not left
                 self._drop(left)
                 self._changed.notify_all()
 
     def _next(self) -> list[_Line]:
         """Wait for lines, and take up to PIECE_BYTES of them out of the queue."""
-        with self._changed:
-            if self._flows and not self._lines:
+        with self._lock:
+            if self._flows and not self._lines and self._lost:
                 self._take_report()
-            self._idle = True
+            self._wakes_at = _AT_ONCE
             self._changed.wait_for(lambda: self._lines)
-            self._idle = False
+            self._wakes_at = PIECE_BYTES
             self._changed.wait_for(self._may_not_wait, GATHER_S)
-            lines = [self._lines.popleft()]
-            nbytes = len(lines[0].data)
-            while self._lines and nbytes + len(self._lines[0].data) <= PIECE_BYTES:
-                lines.append(self._lines.popleft())
-                nbytes += len(lines[-1].data)
-            return lines
+            self._wakes_at = _NEVER
+            return self._taken()
 
-    def _write(self, lines: Sequence[_Line]) -> Sequence[_Line]:
-        """Write the lines; return those that could not be written completely."""
+    def _may_not_wait(self) -> bool:
+        """Return whether lines must be written now, without waiting for more of them."""
+        return bool(self._hurried) or self._held >= PIECE_BYTES
+
+    def _taken(self) -> list[_Line]:
+        lines = self._lines
+        if self._held <= PIECE_BYTES:
+            self._lines = deque()
+            return list(lines)
+        taken = [lines.popleft()]
+        room = PIECE_BYTES - len(taken[0][0])
+        while lines and (room := room - len(lines[0][0])) >= 0:
+            taken.append(lines.popleft())
+        return taken
+
+    def _write(self, lines: Sequence[_Line], text: bytes) -> Sequence[_Line]:
+        """Write the text of the lines; return those that could not be written completely."""
         before = b"\n" if self._ends_in_line else b""
-        text = before + b"".join(each.data for each in lines)
+        text = before + text
         written = self._written_of(memoryview(text))
         if written:
             self._ends_in_line = not text.endswith(b"\n", 0, written)
-        ends = accumulate((len(each.data) for each in lines), initial=len(before))
+        if written == len(text):
+            return ()
+        ends = accumulate((len(data) for data, _, _ in lines), initial=len(before))
         return [
             each for each, end in zip(lines, islice(ends, 1, None), strict=True) if end > written
         ]
