@@ -1,15 +1,27 @@
 """The contents of log lines."""
 
 import json
+from io import StringIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.logger import LogPublisher
 
 from support.proxy_in_memory import LoggedEvents
+from tessel_proxy.records import log_lines
 from tessel_proxy.records.accounting import NoWitness, SubstreamRecord, TunnelRecord, log_refused
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
 from tessel_proxy.records.peers import peer_name
-from tessel_service_kit.logs import json_record, text_record
+from tessel_service_kit.logs import (
+    FrequentLogger,
+    LogFormat,
+    LogLevel,
+    json_record,
+    observer,
+    text_record,
+)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +109,44 @@ def test_which_rule_refused_a_target_is_told_to_people_and_to_programs():
     assert text_record(refused).endswith("; refused by the rule private\n")
     assert json.loads(json_record(refused))["rule"] == "private"
     assert text_record(ended).endswith(" s\n")
+
+
+TEXTS = st.text(st.characters(codec=None), max_size=12) | st.sampled_from(["kim", "192.0.2.1:80"])
+
+
+class FixedTrace:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def closing_line(monkeypatch, record, outcome, form, *beside):
+    stream = StringIO()
+    publisher = LogPublisher(observer(stream, LogLevel.INFO, form), *beside)
+    logger = FrequentLogger("tessel_proxy", observer=publisher)
+    with monkeypatch.context() as patched:
+        patched.setattr(log_lines, "_frequent_log", logger)
+        log_lines.substream_closed(record, outcome)
+    line = stream.getvalue()
+    return line[line.index("info") :]
+
+
+@given(
+    names=st.tuples(*[st.none() | TEXTS] * 2, *[TEXTS] * 3),
+    numbers=st.tuples(*[st.integers(0, 2**40)] * 4),
+    seconds=st.floats(0, 1e7),
+    outcome=st.sampled_from(Outcome),
+    shown=st.tuples(st.sampled_from([None, FixedTrace()]), st.sampled_from(LogFormat)),
+)
+def test_a_closing_line_is_what_its_event_would_become(names, numbers, seconds, outcome, shown):
+    tunnel = TunnelRecord(tunnel=numbers[0], peer="192.0.2.9:4711", started_at=1.0)
+    tunnel.account, tunnel.device = names[:2]
+    record = SubstreamRecord(of=tunnel, substream=numbers[1], kind="net", started_at=1.0)
+    record.target, record.address, record.rule = names[2:]
+    record.bytes_from_device, record.bytes_from_target = numbers[2:]
+    record.lasted_s, (record.trace, form) = seconds, shown
+    events = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        straight = closing_line(monkeypatch, record, outcome, form)
+        from_event = closing_line(monkeypatch, record, outcome, form, events.append)
+    assert straight == from_event
+    assert events[0]["seconds"] == round(seconds, 3)
+    assert len(straight.splitlines()) == 1
