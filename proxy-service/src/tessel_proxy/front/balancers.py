@@ -125,7 +125,7 @@ class AwaitHeader(Protocol):
         self._front.waiting.add(self)
         self._deadline = self._front.clock.callLater(HEADER_S, self._fail, "no header in time")
 
-    def dataReceived(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes | memoryview) -> None:
         """Called with received bytes: passes the connection on when the header is complete.
 
         An invalid header closes the connection.

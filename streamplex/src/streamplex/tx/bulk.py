@@ -51,9 +51,10 @@ _came = memoryview(bytearray(READ_BYTES))
 def read_views_in_bulk(transport: object) -> None:
     """Let a TCP transport read up to READ_BYTES at once and pass views of them to its protocol.
 
-    Other transports are not changed. A view is valid only for the time of the call.
+    Transports that do not read as Twisted's are not changed. A view is valid only for the time of
+    the call.
     """
-    if isinstance(transport, Connection):
+    if isinstance(transport, Connection) and type(transport).doRead is Connection.doRead:
         transport.bufferSize = READ_BYTES
         # A method: a `partial` with its arguments would take 200 bytes more of each tunnel.
         transport.doRead = MethodType(_read_for_protocol, transport)  # type: ignore[method-assign]
