@@ -36,7 +36,7 @@ class Stream(Lane):
 
         The bytes of a memoryview must not change until they are sent or kept. `keep` copies them.
         """
-        if Input.SEND not in TRANSITIONS[self.state]:
+        if self.state.local_ended:
             raise self._has_ended()
         if self.is_read:
             self._scheduler.add_payload(self, data)

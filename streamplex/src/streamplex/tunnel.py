@@ -41,7 +41,7 @@ from streamplex.jsontext import Json
 from streamplex.limits import DEFAULT_LIMITS, PeerLimits, left_to_say, require_answers_read
 from streamplex.messages import CONTROL_CHANNEL, DATA, HEADER_BYTES, BytesLike
 from streamplex.schedule import Batch, Scheduler
-from streamplex.states import TRANSITIONS, Input, State
+from streamplex.states import TRANSITIONS, Input
 from streamplex.stream import Stream
 from streamplex.substreams import Substreams
 
@@ -99,7 +99,7 @@ class TunnelCore:
                 # Most messages are data of an open substream: no object for the message itself.
                 if len(body) > HEADER_BYTES and body[2] == DATA:
                     stream = self._open.get(body[0] << 8 | body[1])
-                    if stream is not None and stream.state is State.OPEN:
+                    if stream is not None and not stream.state.remote_ended:
                         payload = body[HEADER_BYTES:]
                         if stream.window is not None:
                             stream.window.receive(len(payload))

@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from streamplex.jsontext import Json
 
@@ -39,12 +40,15 @@ class SubstreamKind(StrEnum):
     TLS = "tls"  # TLS between the proxy and the target
 
 
+_NET, _TLS = SubstreamKind.NET, SubstreamKind.TLS
+
+
 def substream_kind(name: str | None) -> SubstreamKind:
     """Return the kind of connection for the name with which a substream was opened.
 
     Unknown names and None mean TCP.
     """
-    return SubstreamKind.TLS if name == SubstreamKind.TLS else SubstreamKind.NET
+    return _TLS if name == "tls" else _NET
 
 
 class BadRequestError(Exception):
@@ -73,6 +77,14 @@ def decode_connect(args: tuple[Json, ...]) -> ConnectRequest:
     Raises BadRequestError if the port or the host is missing or not allowed.
     """
     port, host = (*args, _MISSING, _MISSING)[:2]
+    try:
+        return _request(port, host)
+    except TypeError:  # a list or an object, which cannot be remembered and is not allowed
+        return ConnectRequest(_port(port), _host(host))
+
+
+@lru_cache(maxsize=128, typed=True)  # most devices connect to a handful of targets; 1 is not True
+def _request(port: Json, host: Json) -> ConnectRequest:
     return ConnectRequest(_port(port), _host(host))
 
 

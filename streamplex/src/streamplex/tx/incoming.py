@@ -24,10 +24,8 @@ from streamplex.tx.flow import MAX_HELD_EVENTS_BYTES
 from streamplex.tx.intake import Delivery, Intake
 from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakesViews
 from streamplex.tx.outgoing import Outgoing
-from streamplex.tx.substream_states import READING, Reading, ReadingInput, Writing
+from streamplex.tx.substream_states import READING, Reading, ReadingInput
 from streamplex.window import Window
-
-_LOST = Reading.LOST
 
 _GONE = Protocol()
 """Takes the place of a protocol after its connectionLost: otherwise protocol and substream would
@@ -106,12 +104,12 @@ class Incoming(Outgoing):
     @property
     def _releases_later(self) -> bool:
         """Whether the protocol will call `release` itself."""
-        return self._is_aware and self._reading is not _LOST
+        return self._is_aware and not self._reading.is_lost
 
     @property
     def peer_ended(self) -> bool:
         """Whether the peer sends no more data on this substream, or the substream is released."""
-        return self._peer_ended or self._writing is Writing.RELEASED
+        return self._peer_ended or self._writing.is_released
 
     # --- from the tunnel --------------------------------------------------------------
 
@@ -153,7 +151,7 @@ class Incoming(Outgoing):
                 self._intake.wait(event)
 
     def _hand_on_together(self, pieces: Sequence[BytesLike]) -> None:
-        if self._reading is Reading.OPEN and self.takes_sequences:
+        if self._reading.is_open and self.takes_sequences:
             try:
                 cast("ITakesSequences", self.protocol).dataSequenceReceived(pieces)
             except Exception as fault:  # noqa: BLE001  # as below
@@ -163,7 +161,7 @@ class Incoming(Outgoing):
 
     def _hand_on_data(self, data: BytesLike) -> None:
         try:
-            if self._reading is Reading.OPEN and self.protocol is not None:
+            if self._reading.is_open and self.protocol is not None:
                 # Some protocols accept views: a copy costs as much as the rest of the way.
                 self.protocol.dataReceived(data if self._takes_views else bytes(data))  # type: ignore[arg-type]  # as it says
         except Exception as fault:  # noqa: BLE001  # as in `_guarded`, without a closure per event
@@ -172,7 +170,7 @@ class Incoming(Outgoing):
         if window is not None and (grant := window.take(len(data), self._pump.clock.seconds())):
             self._stream.grant(grant)
             self._flush()
-        if self._writing is Writing.SENT or self._reading is _LOST:
+        if self._writing.is_sent or self._reading.is_lost:
             self._release_if_over()
 
     def _hand_on(self, event: Delivery) -> None:
@@ -182,7 +180,7 @@ class Incoming(Outgoing):
         try:
             match event:
                 case CustomReceived():
-                    if self._is_aware and self._reading is not _LOST:
+                    if self._is_aware and not self._reading.is_lost:
                         self.protocol.customReceived(event.name, event.args)  # type: ignore[union-attr]
                 case StreamEnded():
                     self._call_end()
@@ -194,7 +192,7 @@ class Incoming(Outgoing):
                     assert_never(event)
         except Exception as fault:  # noqa: BLE001  # as in `_guarded`
             self._pump.failed(self, fault)
-        if self._writing is Writing.SENT or self._reading is _LOST:
+        if self._writing.is_sent or self._reading.is_lost:
             self._release_if_over()
 
     def _consumed(self, nbytes: int) -> None:
@@ -214,7 +212,7 @@ class Incoming(Outgoing):
 
     def _call_end(self) -> None:
         if IHalfCloseableProtocol.providedBy(self.protocol):
-            if self._reading is Reading.OPEN:
+            if self._reading.is_open:
                 self.protocol.readConnectionLost()
         elif not self._releases_later and not self.disconnecting:
             self._lose(Failure(error.ConnectionDone()))
@@ -222,13 +220,13 @@ class Incoming(Outgoing):
     def _call_failed(self, message: str) -> None:
         if not self._is_aware:
             self._lose(Failure(SubstreamError(message)))
-        elif self._reading is not _LOST:
+        elif not self._reading.is_lost:
             cast("ISubstreamProtocol", self.protocol).errorReceived(message)
 
     def _call_reset(self) -> None:
         if not self._is_aware:
             self._lose(Failure(SubstreamError("the peer accepts no more data")))
-        elif self._reading is not _LOST:
+        elif not self._reading.is_lost:
             cast("ISubstreamProtocol", self.protocol).resetReceived()
 
     @property
@@ -245,12 +243,12 @@ class Incoming(Outgoing):
 
     def pauseProducing(self) -> None:
         """Hold received data and events until `resumeProducing`."""
-        if self._reading is Reading.OPEN:
+        if self._reading.is_open:
             self._intake.close()
 
     def resumeProducing(self) -> None:
         """Deliver the held data and events, and later ones at once."""
-        if self._reading is Reading.OPEN:
+        if self._reading.is_open:
             self._intake.open(self._hand_on)
 
     def _call_lost(self, reason: Failure) -> None:

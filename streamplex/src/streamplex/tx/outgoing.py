@@ -79,7 +79,7 @@ class Outgoing(Addressed, ABC):
 
         Does nothing if the substream is released.
         """
-        if self._writing is not Writing.RELEASED:
+        if not self._writing.is_released:
             self._stream.emit(name, *args)
             if not self._pump.is_flushing:
                 self._pump.flush()
@@ -89,7 +89,7 @@ class Outgoing(Addressed, ABC):
 
         Does nothing if the substream is released.
         """
-        if self._writing is not Writing.RELEASED:
+        if not self._writing.is_released:
             self._stream.fail(message)
             self._flush()
 

@@ -49,6 +49,7 @@ class Phase(Enum):
         del number
         self.alive = alive
         """Whether bytes are sent and received. An attribute: it is read for each event."""
+        self.is_closing = self.name == "CLOSING"
 
 
 class Sending(Protocol, ABC):
@@ -161,7 +162,7 @@ class Sending(Protocol, ABC):
                         substream.served()
         finally:
             self.is_flushing = False
-        if self._phase is Phase.CLOSING and not self.core.has_waiting:
+        if self._phase.is_closing and not self.core.has_waiting:
             self._close()
 
     def _close(self) -> None:

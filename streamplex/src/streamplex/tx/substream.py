@@ -92,7 +92,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         consumer.
         """
         self._writing = Writing.RELEASED
-        if self._peer_ended and self._reading is Reading.OPEN:
+        if self._peer_ended and self._reading.is_open:
             self._intake.hand_over(self._hand_on)
         lost = TunnelLostError("the tunnel ended while the substream was open")
         lost.__cause__ = reason.value
@@ -103,7 +103,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
 
         The peer receives an error, the protocol its connectionLost.
         """
-        if self._reading is not Reading.LOST:
+        if not self._reading.is_lost:
             self._stream.abort("internal error")
             self._flush()
             self._lose(Failure(fault))
@@ -114,7 +114,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         Sends `end` first if it was not sent. Calls the protocol's connectionLost.
         """
         self._end()
-        if self._writing is Writing.RELEASED:
+        if self._writing.is_released:
             return
         self._release()
 
@@ -123,7 +123,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
 
         Does not wait for a registered producer. This is one call because every substream needs it.
         """
-        if self._writing is Writing.RELEASED:
+        if self._writing.is_released:
             return
         if self._writing.is_over:
             self._stream.emit(name)
@@ -147,14 +147,14 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
 
         The peer's is over when nothing received waits any more, ours when our `end` has left.
         """
-        if not (self._writing is Writing.SENT or self._reading is Reading.LOST):
+        if not (self._writing.is_sent or self._reading.is_lost):
             return  # the usual case
         if self.peer_ended and not self._intake.waiting and not self._releases_later:
             self.release()
 
     def _lose(self, reason: Failure) -> None:
         """Call the protocol's connectionLost, once, and end this side if it was not ended."""
-        if self._reading is Reading.LOST:
+        if self._reading.is_lost:
             return
         self._reading = READING[self._reading][ReadingInput.LOSE]
         self._lost = reason
@@ -162,7 +162,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
             self._drop_held()
         if self._feed is not None:
             self._guarded(self._stop_feed)
-        if self._writing is not Writing.RELEASED:
+        if not self._writing.is_released:
             self._intake.open(self._hand_on)
             self._end()
             self._release_if_over()
@@ -171,7 +171,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
     def _own_end_sent(self) -> None:
         if self._reading in (Reading.DISCARDING, Reading.RESET) and not self._releases_later:
             self._lose(self._why_closed())
-        elif self._reading is Reading.OPEN and IHalfCloseableProtocol.providedBy(self.protocol):
+        elif self._reading.is_open and IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.writeConnectionLost()
         self._release_if_over()
 
@@ -186,14 +186,14 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         if self._closing is Closing.NO:
             self._closing = Closing.CLOSED
         self._discard()
-        if self._writing is Writing.SENT:
+        if self._writing.is_sent:
             self.later(self._own_end_sent)
         else:
             self.loseWriteConnection()
 
     def abortConnection(self) -> None:
         """Drop the queued data, report to the peer that this side failed, and end the substream."""
-        if self._reading is Reading.LOST or self._closing is Closing.ABORTED:
+        if self._reading.is_lost or self._closing is Closing.ABORTED:
             return
         self._closing = Closing.ABORTED
         self._discard()
@@ -208,7 +208,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
 
         It has with flow control, once, and only until the substream is over.
         """
-        over = self._reading in (Reading.RESET, Reading.LOST) or self._writing is Writing.RELEASED
+        over = self._reading in (Reading.RESET, Reading.LOST) or self._writing.is_released
         return self._stream.window is not None and not over
 
     def reset(self) -> None:

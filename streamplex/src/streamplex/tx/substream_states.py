@@ -12,7 +12,11 @@ from enum import Enum, auto
 
 
 class Reading(Enum):
-    """The states of the receiving half: which data and events the substream's protocol receives."""
+    """The states of the receiving half: which data and events the substream's protocol receives.
+
+    Code that runs for each message reads the attributes: up to Python 3.11, each look-up of a
+    member such as `Reading.OPEN` costs as much as a call. The same holds for `Writing`.
+    """
 
     __hash__ = object.__hash__  # Enum's own is a Python function: slow in each table look-up
 
@@ -26,6 +30,8 @@ class Reading(Enum):
         del number
         self.wants_data = wants_data
         """Whether data is delivered, now or when there is a protocol."""
+        self.is_open = self.name == "OPEN"
+        self.is_lost = self.name == "LOST"
 
 
 class ReadingInput(Enum):
@@ -53,7 +59,9 @@ class Writing(Enum):
     def __init__(self, number: int, is_over: bool) -> None:
         del number
         self.is_over = is_over
-        """Whether no more data can be queued. An attribute: `write` reads it each time."""
+        """Whether no more data can be queued."""
+        self.is_sent = self.name == "SENT"
+        self.is_released = self.name == "RELEASED"
 
 
 class WritingInput(Enum):
