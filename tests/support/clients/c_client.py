@@ -9,6 +9,7 @@ import ctypes
 from streamplex import conversation, events, features
 from streamplex.channels import Side
 from streamplex.credit import Windows
+from streamplex.errors import LocalError
 from streamplex.tunnel import TunnelCore
 from support.clients import c_build
 
@@ -189,6 +190,9 @@ class CDevice:
     def consumed(self, stream, nbytes):
         return self._c.spx_consumed(self._tunnel, stream, ctypes.c_size_t(nbytes))
 
+    def idle_timeout(self, stream, timeout_ms):
+        return self._c.spx_idle_timeout(self._tunnel, stream, ctypes.c_uint32(timeout_ms))
+
     def ping(self):
         return self._c.spx_ping(self._tunnel)
 
@@ -249,8 +253,14 @@ class PythonDevice:
 
     def window_left(self, stream):
         """The bytes that the proxy may send on a substream now."""
-        window = self._core.stream(stream).window
+        window = self._window_of(stream)
         return window.left if window else 0
+
+    def _window_of(self, stream):
+        try:
+            return self._core.stream(stream).window
+        except LocalError:  # it was closed
+            return None
 
     @staticmethod
     def _of(stream, *told):
@@ -311,7 +321,12 @@ class PythonDevice:
         return 0
 
     def consumed(self, stream, nbytes):
-        self._core.stream(stream).consumed(nbytes, now=0.0)
+        if self._window_of(stream):
+            self._core.stream(stream).consumed(nbytes, now=0.0)
+        return 0
+
+    def idle_timeout(self, stream, timeout_ms):
+        self._core.emit(stream, "_pls_timeout", timeout_ms)
         return 0
 
     def ping(self):
