@@ -67,7 +67,7 @@ class Recheck:
     account: Account
     tunnel: Rechecked  # not its methods: stored bound methods take 64 bytes each
     _next: Tick | None = None
-    _asking: Deferred[None] | None = None
+    _asking: Deferred[Account | Refused] | None = None
     _doubted: Authenticator | None = None  # to be asked after the check in progress
 
     def start(self) -> None:
@@ -91,7 +91,7 @@ class Recheck:
         self._again(self.authenticator)
 
     def _again(self, authenticator: Authenticator) -> None:
-        if self._asking is not None and not self._asking.called:
+        if self._asking is not None:
             self._doubted = authenticator
             return
         self._cancel_next()
@@ -116,11 +116,12 @@ class Recheck:
 
     def _ask(self, authenticator: Authenticator) -> None:
         self._doubted = None
-        checked = authenticator.check(self.token)
-        self._asking = checked.addCallbacks(self._answered, self._not_answered)
-        self._asking.addErrback(self.tunnel.recheck_failed)
+        checked = self._asking = authenticator.check(self.token)
+        answered = checked.addCallbacks(self._answered, self._not_answered)
+        answered.addErrback(self.tunnel.recheck_failed)
 
     def _answered(self, answer: Account | Refused) -> None:
+        self._asking = None
         if answer != self.account:
             self.tunnel.token_lost(TokenLoss.REVOKED)
         elif self._doubted is not None:
@@ -129,6 +130,7 @@ class Recheck:
             self.start()
 
     def _not_answered(self, failure: Failure) -> None:
+        self._asking = None
         if failure.check(CancelledError):
             return  # by `stop`
         failure.trap(AuthUnavailableError)
