@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
@@ -30,6 +31,7 @@ class RefusalList:
         self._rules: dict[str, Rule] = {}
         self._owners: dict[tuple[str, str | None], Rule] = {}
         self._networks: dict[_Prefix, dict[int, Rule]] = {}
+        self._none_ends_before = math.inf  # else all rules would be searched for each that is added
         for rule in rules:
             self.add(rule)
 
@@ -49,6 +51,7 @@ class RefusalList:
                 f"{MAX_RULES} rules are in force; remove some, or refuse whole networks"
             )
         self._rules[rule.id] = rule
+        self._none_ends_before = min(self._none_ends_before, _end(rule))
         network = rule.network
         if network is None:
             self._owners[rule.account or "", rule.device] = rule
@@ -81,9 +84,12 @@ class RefusalList:
 
     def drop_ended(self, now: float) -> Sequence[Rule]:
         """Remove the rules that have ended, and return them; `now`: seconds since 1970."""
+        if now < self._none_ends_before:
+            return []
         ended = [rule for rule in self._rules.values() if rule.is_over(now)]
         for rule in ended:
             self.remove(rule.id)
+        self._none_ends_before = min(map(_end, self._rules.values()), default=math.inf)
         return ended
 
     def of_owner(self, account: str, device: str | None, now: float) -> Rule | None:
@@ -115,3 +121,7 @@ class RefusalList:
             if rule is not None and not rule.is_over(now):
                 return rule
         return None
+
+
+def _end(rule: Rule) -> float:
+    return math.inf if rule.until_at is None else rule.until_at
