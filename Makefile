@@ -28,6 +28,9 @@ $(VENV)/.installed: constraints.txt pyproject.toml $(PACKAGES:%=%/pyproject.toml
 # Each process first collects all tests, which takes 3 s. More than 8 processes are not faster.
 TEST_PROCESSES ?= auto
 
+# Tests of whole processes use a core for a third of their time: they wait for starts and timeouts.
+WAITING_PROCESSES := 4
+
 .PHONY: test
 test: setup ## run unit, interop and docs tests with coverage (6 minutes); tests/README.md explains
 	@echo "The tests take about 6 minutes on two idle cores. TEST_PROCESSES=1 runs them one by one."
@@ -130,8 +133,8 @@ demo: setup ## run a device, a proxy and two sites on this machine, without cont
 	$(BIN)/python -m demo
 
 .PHONY: hardening
-hardening: setup ## test the proxy under attack and failure: fuzzing, silent peers, kills (7 minutes)
-	$(BIN)/pytest tests/hardening --numprocesses=2 --dist=loadfile
+hardening: setup ## test the proxy under attack and failure: fuzzing, silent peers, kills (4 minutes)
+	$(BIN)/pytest tests/hardening --numprocesses=$(WAITING_PROCESSES) --dist=worksteal
 
 .PHONY: clients-test
 clients-test: setup $(VENV)/.clients-installed ## test the clients for other boards against the real proxy: fuzzing, sizes, examples (3 minutes)
@@ -180,15 +183,15 @@ $(BENCH_BUILT)/%:
 
 .PHONY: e2e-local
 e2e-local: setup ## run the end-to-end tests with processes on this machine
-	$(BIN)/pytest tests/e2e --deployment=local
+	$(BIN)/pytest tests/e2e --deployment=local --numprocesses=2 --dist=worksteal
 
 .PHONY: e2e
 e2e: setup ## run the end-to-end tests in containers
-	$(BIN)/pytest tests/e2e --deployment=compose
+	$(BIN)/pytest tests/e2e --deployment=compose --numprocesses=2 --dist=worksteal
 
 .PHONY: deploy-test
 deploy-test: setup ## test the files in deploy/ with systemd, HAProxy and Docker, as far as installed
-	$(BIN)/pytest tests/deploy
+	$(BIN)/pytest tests/deploy --numprocesses=2 --dist=loadfile
 
 .PHONY: up
 up: ## run the demo in containers

@@ -18,10 +18,8 @@ from lab.target_site.ports import FIXED_PORTS
 from lab.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-PROJECT = "tessel-e2e"
-COMPOSE = [
-    *("docker", "compose", "--project-name", PROJECT, "--project-directory", ROOT),
-    *("--file", ROOT / "docker-compose.yml"),
+FILES = [
+    *("--project-directory", ROOT, "--file", ROOT / "docker-compose.yml"),
     *("--file", ROOT / "tests" / "e2e" / "compose.override.yml"),
 ]
 DOWN = ("down", "--volumes", "--timeout", "5")
@@ -32,7 +30,11 @@ ASK = "import sys, urllib.request as r; sys.stdout.buffer.write(r.urlopen(sys.ar
 
 
 class ComposeDeployment(Deployment):
-    """Containers that are started by the constructor and removed, with volumes, by `close`."""
+    """Containers that are started by the constructor and removed, with volumes, by `close`.
+
+    Args:
+        project: their Compose project. Two projects have nothing in common but the images.
+    """
 
     far = Site("far", "far", FIXED_PORTS)
     near = Site("near", "near", FIXED_PORTS)
@@ -40,12 +42,13 @@ class ComposeDeployment(Deployment):
     proxy_authority = "/srv/authorities/proxy.pem"
     target_authority = "/srv/authorities/sites.pem"
 
-    def __init__(self):
+    def __init__(self, project):
+        self._project = project
         self._engine = docker.from_env()
         self._run_numbers = count(1)
         try:
-            _compose(*DOWN, within=DOWN_SECONDS)  # a killed run may have left containers
-            _compose("up", "--build", "--detach", within=UP_SECONDS)
+            self._compose(*DOWN, within=DOWN_SECONDS)  # a killed run may have left containers
+            self._compose("up", "--build", "--detach", within=UP_SECONDS)
             self._proxy = self._container("proxy")
             self._device = self._container("device")
             self._token_service = self._container("tokens")
@@ -55,7 +58,8 @@ class ComposeDeployment(Deployment):
             raise
 
     def _container(self, service):
-        labels = [f"com.docker.compose.project={PROJECT}", f"com.docker.compose.service={service}"]
+        label = "com.docker.compose"
+        labels = [f"{label}.project={self._project}", f"{label}.service={service}"]
         (container,) = self._engine.containers.list(all=True, filters={"label": labels})
         return container
 
@@ -97,8 +101,19 @@ class ComposeDeployment(Deployment):
         eventually(healthy, SERVICE_SECONDS, lambda: container.logs().decode())
 
     def close(self):
-        _compose(*DOWN, within=DOWN_SECONDS)
+        self._compose(*DOWN, within=DOWN_SECONDS)
         self._engine.close()
+
+    def _compose(self, *args, within):
+        done = subprocess.run(
+            ["docker", "compose", "--project-name", self._project, *FILES, *args],
+            capture_output=True,
+            text=True,
+            timeout=within,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"docker compose {' '.join(args)}\n{done.stdout}{done.stderr}")
 
 
 class _Execution:
@@ -161,11 +176,3 @@ class _Execution:
             within,
             lambda: f"the program ends\n{self.stdout}{self.stderr}",
         )
-
-
-def _compose(*args, within):
-    done = subprocess.run(
-        [*COMPOSE, *args], capture_output=True, text=True, timeout=within, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"docker compose {' '.join(args)}\n{done.stdout}{done.stderr}")

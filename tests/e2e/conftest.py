@@ -27,9 +27,10 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def deployment(request, tmp_path_factory):
+def deployment(request, tmp_path_factory, worker_id):
+    """The system. Each process that runs tests (`-n`) has a system of its own."""
     if request.config.getoption("--deployment") == "compose":
-        system = ComposeDeployment()
+        system = ComposeDeployment(f"tessel-e2e-{worker_id}")
     else:
         system = LocalDeployment(tmp_path_factory.mktemp("system"))
     system.radio = request.config.getoption("--radio")
