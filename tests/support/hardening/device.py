@@ -53,19 +53,23 @@ class Device(FrameSocket):
 
     def __init__(self, port, context, receive_buffer=None, before_tls=()):
         """`before_tls`: pieces that are sent before the handshake, as a load balancer does."""
-        plain = socket.socket()
+        # Wrapped before it connects: Python loses a socket that is reset before it is wrapped.
+        secured = context.wrap_socket(
+            socket.socket(), server_hostname="localhost", do_handshake_on_connect=False
+        )
         if receive_buffer:
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        plain.settimeout(ANSWER_SECONDS)
+            secured.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        secured.settimeout(ANSWER_SECONDS)
         try:
-            plain.connect(("127.0.0.1", port))
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            secured.connect(("127.0.0.1", port))
+            secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for piece in before_tls:
-                plain.sendall(piece)
-            super().__init__(context.wrap_socket(plain, server_hostname="localhost"))
+                socket.socket.sendall(secured, piece)
+            secured.do_handshake()
         except OSError:
-            plain.close()
+            secured.close()
             raise
+        super().__init__(secured)
 
     def send_until_full(self, data, most, within):
         """Send repeatedly until the socket blocks for `within` seconds; return how many times."""
