@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from lab.waiting import eventually
-from support.hardening.device import control, hello
+from support.hardening.device import Device, control, hello
 from support.hardening.proxy import TOKEN
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -56,11 +56,11 @@ def test_a_header_from_an_unknown_address_is_a_failed_tls_handshake(
     proxy_with, bystander_of, context
 ):
     proxy = proxy_with(PROXY_PROTOCOL_FROM="192.0.2.7")
-    with bystander_of(proxy), socket.create_connection(("127.0.0.1", proxy.port)) as plain:
-        plain.settimeout(SLACK_SECONDS)
-        plain.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
-        with pytest.raises(OSError):  # noqa: PT011 -- whatever TLS or TCP makes of it
-            context.wrap_socket(plain, server_hostname="localhost")
+    with (
+        bystander_of(proxy),
+        pytest.raises(OSError),  # noqa: PT011 -- whatever TLS or TCP makes of it
+    ):
+        Device(proxy.port, context, before_tls=[b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"])
     closed = eventually(lambda: proxy.log.events("tunnel_closed"))
     assert all(peer.startswith("127.0.0.1:") for peer in (line["peer"] for line in closed))
 
