@@ -10,7 +10,7 @@ import errno
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, ip_address
 
 from tessel_proxy.egress.addresses import Address, carried
 
@@ -28,14 +28,26 @@ def is_local(address: Address) -> bool:
     If no socket can be opened, the result is True: a device must gain nothing by using up all
     sockets.
     """
-    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    text = str(address)
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((str(address), _DISCARD))
-            source = ip_address(probe.getsockname()[0])
+        source = _source_for(text)
     except OSError as error:
         return error.errno in _SCARCE  # otherwise there is no route to the address
-    return source == address or source.is_loopback
+    if isinstance(address, IPv4Address):  # has one way to be written, so it need not be parsed
+        return source == text or source.startswith("127.")
+    parsed = ip_address(source)
+    return parsed == address or parsed.is_loopback
+
+
+def _source_for(address: str) -> str:
+    # The class in C below `socket.socket`: this is asked for each connection to the Internet.
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    probe = socket.SocketType(family, socket.SOCK_DGRAM)
+    try:
+        probe.connect((address, _DISCARD))
+        return str(probe.getsockname()[0])
+    finally:
+        probe.close()
 
 
 @dataclass(slots=True)
@@ -65,4 +77,6 @@ class OwnAddresses:
 
     def has(self, address: Address) -> bool:
         """Return whether `address`, or an IPv4 address in it, belongs to this machine."""
-        return any(map(self.is_local, (address, *carried(address))))
+        if isinstance(address, IPv4Address):
+            return self.is_local(address)
+        return self.is_local(address) or any(map(self.is_local, carried(address)))

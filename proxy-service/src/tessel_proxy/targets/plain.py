@@ -11,13 +11,20 @@ from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol, IReactorFDSet, IReactorTime
-from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
 from streamplex.messages import BytesLike
-from streamplex.tx.bulk import MAX_PIECES, READ_BYTES, TELLS_NOTHING, behind, read_view
+from streamplex.tx.bulk import (
+    MAX_PIECES,
+    READ_BYTES,
+    TELLS_NOTHING,
+    behind,
+    read_view,
+    shared_buffer,
+)
 from streamplex.tx.tcp import unsent_bytes
 from tessel_proxy.targets.target import NO_OWNER, Target, TargetLoss, TargetOwner
 
@@ -206,9 +213,15 @@ class PlainTarget(TargetConnection, Target):
 
         Returns the reason if the connection is lost, else None.
         """
-        why = read_view(self, self._owner.target_received)
-        if why is not CONNECTION_DONE:
-            return why  # type: ignore[return-value]  # `cast` would be a call
+        try:
+            nbytes = self.socket.recv_into(shared_buffer, self.bufferSize)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if nbytes:
+            self._owner.target_received(shared_buffer[:nbytes])
+            return None
         if self._is_reset:  # the system reports each error once
             return CONNECTION_LOST
         self._owner.target_ended()  # which mostly closes the connection

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from streamplex.conversation import Hello, Refused, encode_answer
+from streamplex.conversation import CLOSED, Hello, Refused, encode_answer, substream_kind
 from streamplex.tx import Substream, TunnelProtocol
 from streamplex.tx.flow import MAX_HELD_BYTES
-from tessel_proxy.records.ends import Refusal
+from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
+from tessel_proxy.records.ends import Outcome, Refusal
 
 MAX_AUTH_FAILURES: Final = 5
 """Refused tokens on one tunnel: enough for a device whose token is corrected, too few to guess.
@@ -58,3 +59,15 @@ def answer_refused(tunnel: TunnelProtocol, hello: Hello, why: Refusal) -> None:
     """
     if why.reason is not None:
         tunnel.message(encode_answer(Refused(why.reason, why.try_again), hello))
+
+
+def refuse_substream(substream: Substream, tunnel: TunnelRecord, why: Outcome, now: float) -> None:
+    """Send the device an error, close the substream and log `why`.
+
+    `tunnel` is the record of its tunnel, `now` the time on the proxy's clock in seconds.
+    """
+    kind = substream_kind(substream.name).value
+    record = SubstreamRecord(of=tunnel, substream=substream.channel, kind=kind, started_at=now)
+    substream.fail(f"connect {why.device_error}")
+    substream.close_with(CLOSED)
+    record.close(now, why)

@@ -10,13 +10,13 @@ from streamplex.tx import Substream, TunnelProtocol
 from tessel_proxy.auth import Account
 from tessel_proxy.auth.recheck import Recheck, Rechecked
 from tessel_proxy.limits.accounts import AccountUsage
-from tessel_proxy.records.accounting import TunnelRecord
+from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
 from tessel_proxy.records.ends import Outcome
 from tessel_proxy.relay.early_data import Allowance
 from tessel_proxy.relay.outbound import Outbound
 from tessel_proxy.relay.reading import Reading
 from tessel_proxy.relay.tunnel_context import TunnelContext
-from tessel_proxy.tunnel.serving import record_of, refuse
+from tessel_proxy.tunnel.admission import refuse_substream
 from tessel_proxy.tunnel.shared_state import SharedState
 
 
@@ -103,14 +103,19 @@ class AuthenticatedTunnel:
         """Connect a new substream to an Outbound, or refuse it if a limit is reached."""
         context, now = self._context, self._shared.clock.seconds()
         if self._tunnel.substreams_in_use > self._shared.config.max_substreams:
-            refuse(substream, self._record, Outcome.TOO_MANY_SUBSTREAMS, now)
+            refuse_substream(substream, self._record, Outcome.TOO_MANY_SUBSTREAMS, now)
         elif not substream.is_promised:
-            refuse(substream, self._record, Outcome.WINDOWS_USED_UP, now)
+            refuse_substream(substream, self._record, Outcome.WINDOWS_USED_UP, now)
         elif too_many := context.usage.open_substream():
-            refuse(substream, self._record, too_many, now)
+            refuse_substream(substream, self._record, too_many, now)
         else:
             kind = substream_kind(substream.name)
-            record = record_of(substream, kind, self._record, now)
+            record = SubstreamRecord(
+                of=self._record,
+                substream=substream.channel,
+                kind=kind._value_,  # `value` takes two calls
+                started_at=now,
+            )
             substream.attach(Outbound(context, kind, record))
 
     def ask_to_leave(self, after_ms: int) -> bool:

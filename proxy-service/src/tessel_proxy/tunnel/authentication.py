@@ -41,10 +41,10 @@ from tessel_proxy.tunnel.admission import (
     Held,
     HeldQueue,
     answer_refused,
+    refuse_substream,
 )
 from tessel_proxy.tunnel.judging import TurnedAway, judged, no_place
 from tessel_proxy.tunnel.membership import Membership
-from tessel_proxy.tunnel.serving import refuse
 from tessel_proxy.tunnel.shared_state import DeviceKey, SharedState
 from tessel_proxy.tunnel.states import SessionInput, SessionState
 
@@ -174,7 +174,7 @@ class Authentication:
                 self._turn_away(Refusal.FLOODED)
             case Substream():
                 now = self._shared.clock.seconds()
-                refuse(item, self._record, Outcome.TOO_MANY_SUBSTREAMS, now)
+                refuse_substream(item, self._record, Outcome.TOO_MANY_SUBSTREAMS, now)
 
     def _go_on_with_held(self) -> None:
         while self._held and self._session.state is not SessionState.CHECKING:

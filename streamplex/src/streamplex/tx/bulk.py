@@ -45,7 +45,8 @@ class Writable(Interface):
     def write(self, data: bytes) -> None: ...
 
 
-_came = memoryview(bytearray(READ_BYTES))
+shared_buffer = memoryview(bytearray(READ_BYTES))
+"""Holds what was read last, of any connection: one buffer stays in the processor's cache."""
 
 
 def read_views_in_bulk(transport: object) -> None:
@@ -74,14 +75,14 @@ def read_view(
     for the time of the call.
     """
     try:
-        nbytes = transport.socket.recv_into(_came, transport.bufferSize)
+        nbytes = transport.socket.recv_into(shared_buffer, transport.bufferSize)
     except BlockingIOError:
         return None
     except OSError:
         return CONNECTION_LOST
     if not nbytes:
         return CONNECTION_DONE
-    hand_on(_came[:nbytes])
+    hand_on(shared_buffer[:nbytes])
     return None
 
 

@@ -53,5 +53,5 @@ def test_what_cannot_be_asked_for_want_of_sockets_may_be_its_own(monkeypatch, nu
     def no_socket(*_args):
         raise OSError(number, "none left")
 
-    monkeypatch.setattr(module.socket, "socket", no_socket)
+    monkeypatch.setattr(module.socket, "SocketType", no_socket)
     assert is_local(ip_address("192.0.2.1"))
