@@ -33,11 +33,12 @@ class Lane:
     """The queued frames and payload of one substream, and its credit.
 
     `credit` is the number of bytes of payload that may be sent now; None: no limit. `nbytes` is the
-    number of queued bytes, `frame_bytes` how many of them are in whole frames. The Scheduler
-    changes them; while it has what is queued in its own list, the lane's `items` are empty.
+    number of queued bytes, `frame_bytes` how many of them are in whole frames. `is_aside` is True
+    while the lane takes no turns, because it waits for credit. The Scheduler changes them; while it
+    has what is queued in its own list, the lane's `items` are empty.
     """
 
-    __slots__ = ("channel", "credit", "frame_bytes", "items", "nbytes")
+    __slots__ = ("channel", "credit", "frame_bytes", "is_aside", "items", "nbytes")
 
     def __init__(self, channel: int, credit: int | None) -> None:
         self.channel = channel
@@ -46,6 +47,7 @@ class Lane:
         self.items: deque[_Item] | tuple[()] = ()
         self.nbytes = 0
         self.frame_bytes = 0
+        self.is_aside = False
 
     def append_frame(self, frame: bytes) -> None:
         """Queue a whole frame behind everything else."""

@@ -70,7 +70,7 @@ class Scheduler:
         self._next: list[tuple[Lane, bytes]] = []  # at most FAIR_TURN_BYTES, sent before lanes
         self._next_bytes = 0
         self._lanes: OrderedDict[int, Lane] = OrderedDict()  # in the order of their turns
-        self._aside: dict[int, Lane] = {}  # lanes that wait for credit
+        self._aside = 0  # how many lanes wait for credit
         self.frame_bytes = 0
         self.has_more = False
 
@@ -81,7 +81,7 @@ class Scheduler:
     @property
     def has_waiting(self) -> bool:
         """Whether anything is queued, including payload that waits for credit."""
-        return bool(self) or bool(self._aside)
+        return bool(self) or self._aside > 0
 
     def clear(self) -> None:
         """Drop everything that is queued, because nothing can be sent any more."""
@@ -89,8 +89,7 @@ class Scheduler:
         self._pong = b""
         self._next.clear()
         self._lanes.clear()
-        self._aside.clear()
-        self._next_bytes = self.frame_bytes = 0
+        self._aside = self._next_bytes = self.frame_bytes = 0
         self.has_more = False
 
     def add_urgent(self, frame: bytes) -> None:
@@ -192,7 +191,9 @@ class Scheduler:
 
     def _call_back(self, lane: Lane) -> None:
         """Let a lane that waited for credit take turns again, behind the others."""
-        if self._aside.pop(lane.channel, None) is not None:
+        if lane.is_aside:
+            lane.is_aside = False
+            self._aside -= 1
             self._lanes[lane.channel] = lane
             self.has_more = True
 
@@ -257,5 +258,7 @@ class Scheduler:
         if lane.credit != 0 or not lane.needs_credit:
             return False
         self._lanes.pop(lane.channel, None)
-        self._aside[lane.channel] = lane
+        if not lane.is_aside:
+            lane.is_aside = True
+            self._aside += 1
         return True
