@@ -63,8 +63,10 @@ def _measure(target: str, command: list[str]) -> Sizes:
 
 
 def _sections(size: str, compiled: Path) -> tuple[int, int, int]:
-    told = subprocess.run([size, str(compiled)], check=True, capture_output=True, text=True).stdout
-    code, data, bss = (int(each) for each in told.splitlines()[1].split()[:3])
+    printed = subprocess.run(
+        [size, str(compiled)], check=True, capture_output=True, text=True
+    ).stdout
+    code, data, bss = (int(each) for each in printed.splitlines()[1].split()[:3])
     return code, data, bss
 
 

@@ -96,8 +96,8 @@ def measure(setup: Setup, arguments: argparse.Namespace, moving: int) -> None:
             before, began = proxy.usage().cpu_s, time.monotonic()
             time.sleep(arguments.seconds)
             part = (proxy.usage().cpu_s - before) / (time.monotonic() - began)
-            told = f"{(watcher.nbytes - nbytes) / arguments.seconds:.0f} B/s" if watcher else ""
-            print(f"  {name:30} {part:7.2%} of a core  {told}", flush=True)
+            rate = f"{(watcher.nbytes - nbytes) / arguments.seconds:.0f} B/s" if watcher else ""
+            print(f"  {name:30} {part:7.2%} of a core  {rate}", flush=True)
 
 
 def main() -> int:

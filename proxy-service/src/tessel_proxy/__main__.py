@@ -50,9 +50,9 @@ from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.startup.command_line import parser
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.inviting import Place, explained, invite, qr_code
+from tessel_proxy.startup.notifying import notify_fleet
 from tessel_proxy.startup.preparation import Ready, get_ready
 from tessel_proxy.startup.run import Host, IReactor, serve
-from tessel_proxy.startup.telling import tell_fleet
 from tessel_proxy.startup.work import work
 from tessel_service_kit.files import hints_of_exposed, reason
 from tessel_service_kit.serving import (
@@ -109,7 +109,7 @@ def _run(arguments: Namespace) -> int:
         case "check-config":
             return _check_config()
         case "end-tunnels" | "check-tokens" if _is_for_engine(arguments):
-            return _tell_fleet(arguments)
+            return _notify_fleet(arguments)
         case command if command in COMMANDS:
             return run(arguments, environ, _screen())
         case "worker":
@@ -133,9 +133,9 @@ def _is_for_engine(arguments: Namespace) -> bool:
     return arguments.url is None and bool(environ.get("FLEET_URL"))
 
 
-def _tell_fleet(arguments: Namespace) -> int:
+def _notify_fleet(arguments: Namespace) -> int:
     """Notify the proxies through the engine; print the answer as the API has it."""
-    done = tell_fleet(_notice(arguments), environ, reactor)
+    done = notify_fleet(_notice(arguments), environ, reactor)
     answer = {"confirmed": list(done.confirmed), "missing": list(done.missing)}
     return print_acted(arguments, answer, _screen())
 

@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG: Final = 1  # of Linux's prctl
 class NodeProcess:
     """A Node process that runs one program, with the device's ends of its channel and lifeline.
 
-    The lifeline is a pipe on which nothing is ever sent. Its end tells a watchdog in the process
+    The lifeline is a pipe on which nothing is ever sent. Its end notifies a watchdog in the process
     that the device has ended, also while the program computes without a pause.
     """
 

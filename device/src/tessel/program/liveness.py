@@ -28,7 +28,7 @@ class WatchedReactor(Protocol):
 
 @implementer(IReactorTime)
 class OwnClock:
-    """A clock for the runtime's own timers, which tells them from the program's timers."""
+    """A clock for the runtime's own timers, which distinguishes them from the program's timers."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock

@@ -65,7 +65,7 @@ class Accounts:
         return hashes
 
     def can_decide(self, hashes: Hashes) -> bool:
-        """Return whether these hashes of a token are enough to tell whether it is in the file."""
+        """Return whether these hashes of a token are enough to know whether it is in the file."""
         return self.line_of(hashes) is not None or self.by_recipe.keys() <= hashes.keys()
 
     def line_of(self, hashes: Hashes) -> TokenLine | None:

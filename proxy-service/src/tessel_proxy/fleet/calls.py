@@ -87,7 +87,7 @@ class Last(amp.Command):
 
 
 class Retire(amp.Command):
-    """The supervisor tells a worker that its successors serve: it drains and ends."""
+    """The supervisor notifies a worker that its successors serve: it drains and ends."""
 
     response: ClassVar[list[tuple[bytes, amp.Argument]]] = []
 
@@ -116,7 +116,7 @@ class Heard(amp.Command):
 
 
 class Guessed(amp.Command):
-    """The supervisor tells how many wrong tokens of a source count now, on all workers."""
+    """The supervisor reports how many wrong tokens of a source count now, on all workers."""
 
     arguments: ClassVar = [(b"source", amp.Unicode()), (b"level", amp.Float())]
     response: ClassVar[list[tuple[bytes, amp.Argument]]] = []

@@ -21,7 +21,7 @@ tunnels. Later ones are not kept: it knows those that were here before it went a
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What one call tells the engine about the devices of an account.
+    """What one call reports to the engine about the devices of an account.
 
     Each name has the number of its last change. `left_out`: names for the next call. Their tunnels
     count as open until then.
@@ -33,7 +33,7 @@ class News:
 
 
 class DeviceNews:
-    """Names of devices by account, of which the engine was not told.
+    """Names of devices by account, that were not reported to the engine yet.
 
     A name among the departed may have a tunnel here again. It is looked up when names are sent.
     """
@@ -49,7 +49,7 @@ class DeviceNews:
 
     @property
     def accounts(self) -> set[str]:
-        """The accounts of which there is something to tell."""
+        """The accounts of which there is something to report."""
         return {*self._arrived, *self._departed}
 
     @contextmanager
@@ -90,7 +90,7 @@ class DeviceNews:
         self._add(self._departed, account, device)
 
     def of(self, account: str) -> News:
-        """Return what the next call tells of an account; it is kept until `told`."""
+        """Return what the next call reports of an account; it is kept until `sent`."""
         here = {name for name in self._names(account) if self._is_here(account, name)}
         arrived = self._arrived.get(account, {})
         self._drop(self._arrived, account, {n: arrived[n] for n in arrived if n not in here})
@@ -103,13 +103,13 @@ class DeviceNews:
             max(0, len(gone) - MAX_DEPARTED),
         )
 
-    def told(self, account: str, news: News) -> None:
+    def sent(self, account: str, news: News) -> None:
         """Forget what was reported to the engine, except devices that came or left since."""
         self._drop(self._arrived, account, news.arrived)
-        self.told_departed(account, news)
+        self.sent_departed(account, news)
 
-    def told_departed(self, account: str, news: News) -> None:
-        """As `told`, for a call that names no arrivals."""
+    def sent_departed(self, account: str, news: News) -> None:
+        """As `sent`, for a call that names no arrivals."""
         self._drop(self._departed, account, news.departed)
 
     def _names(self, account: str) -> set[str]:

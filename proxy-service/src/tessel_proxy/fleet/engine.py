@@ -169,7 +169,7 @@ class Engine(Interface):
         Called every EXCHANGE_S with all accounts that have something open, and sooner with accounts
         that come near a limit.
 
-        There are none while hosts tell an engine anew what it has lost: the last ones are used.
+        There are none while hosts report anew what an engine has lost: the last ones are used.
 
         Without the engine: the last totals are used for 60 s, then every limit divided by the last
         known number of members. Arrivals and departures are sent again with

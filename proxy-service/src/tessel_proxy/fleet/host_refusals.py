@@ -24,7 +24,7 @@ from tessel_service_kit.clocks import WallTime
 from tessel_service_kit.names import IThreadsAndTime
 
 Publish: TypeAlias = Callable[[Notice], Awaitable[Confirmations]]
-"""Tells all processes a notice; with an engine of a fleet, the engine keeps the rule as well."""
+"""Notifies all processes; with an engine of a fleet, the engine keeps the rule as well."""
 
 
 class HostRefusals:
@@ -72,7 +72,7 @@ class HostRefusals:
         return self._list.rules()
 
     async def refuse(self, rule: Rule) -> Spread:
-        """Add a rule and tell all processes. See Refusals."""
+        """Add a rule and notify all processes. See Refusals."""
         self._list.drop_ended(self._wall_time())
         before = self._list.get(rule.id)
         self._list.add(rule)  # first: a process that starts now asks for it
@@ -85,7 +85,7 @@ class HostRefusals:
             raise
 
     async def allow(self, rule_id: str) -> Spread | None:
-        """Remove a rule and tell all processes. See Refusals."""
+        """Remove a rule and notify all processes. See Refusals."""
         rule = self._list.remove(rule_id)
         if rule is None:
             return None
@@ -96,7 +96,7 @@ class HostRefusals:
             raise
 
     async def publish(self, notice: Notice) -> Confirmations:
-        """Tell all processes a notice, and keep the rule that it adds or removes.
+        """Send all processes a notice, and keep the rule that it adds or removes.
 
         Raises EngineError.
         """
@@ -137,7 +137,7 @@ class HostRefusals:
         self.save_soon()
 
     def follow(self, rules: Sequence[Rule]) -> Sequence[Notice]:
-        """Take over the engine's rules; return what processes of this host have to be told."""
+        """Take over the engine's rules; return the notices for the processes of this host."""
         now = self._wall_time()
         self._list.drop_ended(now)
         wanted = {each.id: each for each in rules if not each.is_over(now)}

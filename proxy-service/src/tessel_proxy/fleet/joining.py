@@ -90,7 +90,7 @@ class SharedGuesses:
         Deferred.fromCoroutine(called).addErrback(self._not_counted)
 
     def _not_counted(self, failure: Failure) -> None:
-        if failure.check(EngineError) is None:  # else the engine's health tells
+        if failure.check(EngineError) is None:  # else the engine's health reports it
             self._log.failure(
                 "a wrong token was not counted",
                 failure=failure,

@@ -16,7 +16,7 @@ from tessel_proxy.fleet.local_devices import LocalDevices
 from tessel_proxy.fleet.local_guesses import LocalGuesses
 from tessel_proxy.fleet.local_places import LocalPlaces
 from tessel_proxy.fleet.notices import Confirmations, CountAsked, DeviceMoved, Hear, Notice
-from tessel_proxy.fleet.telling import acted
+from tessel_proxy.fleet.notifying import acted
 
 ASK_S: Final = 0.25
 """Seconds in which they must answer: half of CALL_TIMEOUT_S, which the admission has in all."""
@@ -167,7 +167,7 @@ class LocalEngine:
         return self._guesses.count(source, more, allowance, refill_s)
 
     async def publish(self, notice: Notice) -> Confirmations:
-        """Tell all members; see Engine. A member in the same process acts within this call."""
+        """Notify all members; see Engine. A member in the same process acts within this call."""
         telling = [
             (name, acted(each.hear, notice, self._clock))
             for name, each in self._members.items()
@@ -236,7 +236,7 @@ class LocalEngine:
         if older is not None:
             demand = self._demand(older, account)
             self._put(older, account, _with_tunnels(demand, demand.tunnels - 1))
-            self._tell(older, DeviceMoved(account, device, member))
+            self._notify(older, DeviceMoved(account, device, member))
         if self._holders.get(account):  # else the tunnel has ended meanwhile
             tunnels = self._totals(account).demand.tunnels
             self._devices.arrived(member, account, device, tunnels)
@@ -253,7 +253,7 @@ class LocalEngine:
             return None
         return older if self._demand(older, account).tunnels else None
 
-    def _tell(self, member: str, notice: Notice) -> None:
+    def _notify(self, member: str, notice: Notice) -> None:
         hear = self._members[member].hear if member in self._members else None
         if hear is not None:
             acted(hear, notice, self._clock)

@@ -1,7 +1,7 @@
 """One process as a member of a fleet: it keeps the limits of accounts together with the others.
 
-Each second it tells the engine what each account has and wants here, and gets the totals of all
-members. From these it sets the limits of this process: see `shares`. Between two exchanges it
+Each second it reports to the engine what each account has and wants here, and gets the totals of
+all members. From these it sets the limits of this process: see `shares`. Between two exchanges it
 decides alone, except that each tunnel asks for its place. Without the engine the last totals are
 used for STALE_S, then even parts.
 """
@@ -113,7 +113,7 @@ class Member:
     async def take(self, account: str, device: str | None) -> bool:
         """Return whether the account may have one more tunnel now; see Places."""
         usage = self._limits.usage(account)
-        # The engine hears of each named device at once: else two members could not tell which of
+        # The engine hears of each named device at once: else two members could not know which of
         # their tunnels of it is the newer one.
         if device is None and self._standings.take_place(account):
             return True
@@ -141,7 +141,7 @@ class Member:
             known = self._standings.own(account)
             demand = with_tunnels(known, counted + admission.granted)
             self._standings.answered(account, admission.totals, demand)
-        self._told(account, news, self._news.told_departed)
+        self._sent(account, news, self._news.sent_departed)
         return admission
 
     def _decided_alone(self, account: str, device: str | None, own: int, asked_at: float) -> bool:
@@ -213,7 +213,7 @@ class Member:
     # --- exchange
 
     def _call(self, call: Coroutine[Deferred[Any], Any, Any]) -> Deferred[Any]:
-        """Run a call whose result nobody needs. EngineError is the health's to tell."""
+        """Run a call whose result nobody needs. The health reports an EngineError."""
         called = Deferred.fromCoroutine(call)
         return called.addErrback(self._not_called)
 
@@ -240,10 +240,10 @@ class Member:
         return called.addErrback(self._not_exchanged).addErrback(self._not_called)
 
     def _demands(self) -> dict[str, Demand]:
-        """Return the demands since the last exchange, of all accounts with something to tell."""
+        """Return the demands since the last exchange, of all accounts with something to report."""
         now = self._clock.seconds()
         passed_s, self._at = max(0.001, now - self._at), now
-        usages, told = self._limits.by_account, {*self._standings, *self._news.accounts}
+        usages, known = self._limits.by_account, {*self._standings, *self._news.accounts}
         demands = {
             account: self._standings.parts.demand(usage, self._tunnels(account, usage), passed_s)
             for account, usage in usages.items()
@@ -251,9 +251,9 @@ class Member:
         demands = {
             account: each
             for account, each in demands.items()
-            if each.tunnels or each.substreams or account in told
+            if each.tunnels or each.substreams or account in known
         }
-        for account in told - usages.keys():
+        for account in known - usages.keys():
             demands[account] = Demand()  # its usage was forgotten
         return demands
 
@@ -272,11 +272,11 @@ class Member:
             for account, each in totals.items():
                 self._standings.answered(account, each, own.get(account, Demand()))
         for account, found in news.items():
-            self._told(account, found, self._news.told)
+            self._sent(account, found, self._news.sent)
 
-    def _told(self, account: str, news: News, told: Callable[[str, News], None]) -> None:
+    def _sent(self, account: str, news: News, note: Callable[[str, News], None]) -> None:
         """Forget news that was reported to the engine; the rest follows soon."""
-        told(account, news)
+        note(account, news)
         if news.left_out:
             self._reports.add(account)
 

@@ -136,10 +136,10 @@ class RemoteEngine:
         if more or self.asks_levels:
             level: float = await self._call("wrong_tokens", source, more, allowance, refill_s)
             return level
-        told = self._wrong.get(source)
-        if told is None:
+        known = self._wrong.get(source)
+        if known is None:
             return 0.0
-        level, at = told
+        level, at = known
         level -= (self._clock.seconds() - at) * allowance / refill_s
         if level <= 0.0:
             del self._wrong[source]

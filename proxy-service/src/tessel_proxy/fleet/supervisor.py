@@ -191,7 +191,7 @@ class Supervisor:
                 self._succeed(worker)
 
     def _succeed(self, worker: WorkerProcess) -> None:
-        """Start a successor of a worker that drains although nobody here has told it to."""
+        """Start a successor of a worker that drains although nobody here has asked it to."""
         if not self.stopping:
             worker.state = WorkerState.RETIRING
             self._others.add(worker)

@@ -56,7 +56,7 @@ class SupervisorLink(amp.AMP):
     def _joins(self, version: int) -> dict[str, object]:
         if version != VERSION:
             raise VersionError(f"the supervisor speaks version {VERSION}, the worker {version}")
-        self._engine.listen(self._member, self._tell)
+        self._engine.listen(self._member, self._notify)
         self.is_joined = True
         return {}
 
@@ -94,7 +94,7 @@ class SupervisorLink(amp.AMP):
         parts = in_parts("result", dumped(result))
         return amp.AmpBox({name.encode(): part for name, part in parts.items()})
 
-    def _tell(self, notice: Notice) -> Deferred[Any]:
+    def _notify(self, notice: Notice) -> Deferred[Any]:
         return self.call(Heard, notice=dump_notice(notice))
 
     def call(self, command: type[amp.Command], **values: object) -> Deferred[Any]:
@@ -103,7 +103,7 @@ class SupervisorLink(amp.AMP):
         return cast("Deferred[Any]", called)
 
     def guessed(self, source: str, level: float) -> None:
-        """Tell the worker how many wrong tokens of a source count now."""
+        """Report to the worker how many wrong tokens of a source count now."""
         if self.is_joined and not self.lost:
             self.callRemote(Guessed, source=source, level=level)  # type: ignore[no-untyped-call] # as above
 

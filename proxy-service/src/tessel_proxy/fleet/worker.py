@@ -31,8 +31,8 @@ from tessel_proxy.fleet.calls import (
     in_parts,
     whole,
 )
+from tessel_proxy.fleet.notifying import acted
 from tessel_proxy.fleet.remote import RemoteEngine
-from tessel_proxy.fleet.telling import acted
 from tessel_proxy.fleet.wire import load_notice
 from tessel_proxy.records.error_codes import ErrorCode
 

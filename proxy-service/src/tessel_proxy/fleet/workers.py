@@ -118,7 +118,7 @@ class WorkerProcess(ProcessProtocol):
 
     @property
     def is_leaving(self) -> bool:
-        """Whether the worker drains, and not because it was told to by this process.
+        """Whether the worker drains, and not because it was asked to by this process.
 
         Somebody else has sent it SIGTERM, or the connection broke, so that it takes this process
         for ended. A connection that closed just now is the end of the worker's process.

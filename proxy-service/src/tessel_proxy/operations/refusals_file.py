@@ -35,7 +35,7 @@ RETRY_S: Final = 10.0
 class KeptRules:
     """The rules in the file. `epoch` names the data of the fleet's engine; "": there is none.
 
-    An engine with another epoch has lost its data since, and is told the rules again. `file` None:
+    An engine with another epoch has lost its data since, and gets the rules again. `file` None:
     no file keeps them.
     """
 

@@ -84,7 +84,7 @@ class Refusing:
 
 
 def answer_of(rule: Rule, now: float) -> Refused:
-    """Return what a device is told that the rule refuses; `now`: seconds since 1970."""
+    """Return the answer to a device that the rule refuses; `now`: seconds since 1970."""
     after_ms = None if rule.until_at is None else max(0, round((rule.until_at - now) * 1000))
     return Refused(Reason.REFUSED, rule.until_at is not None, rule.reason, after_ms)
 

@@ -35,7 +35,7 @@ class Rule:
 
     `account` alone: all its devices. `device` needs `account`. `address` is an IP address or a
     network. `until_at` and `since_at` are seconds since 1970; `until_at` None: without an end.
-    `reason` is told to the device. `by` says who made the rule. `id` follows from whom it refuses:
+    `reason` is sent to the device. `by` says who made the rule. `id` follows from whom it refuses:
     a second rule for the same replaces the first.
     """
 

@@ -113,7 +113,7 @@ class UsageMeter:
     """Adds up what accounts have used since it was last asked."""
 
     def __init__(self, records: OpenRecords) -> None:
-        """`records`: of the tunnels that are open now. `closed` tells the others."""
+        """`records`: of the tunnels that are open now. `closed` reports the others."""
         self._records = records
         self._counted: dict[TunnelRecord, _Numbers] = {}  # what was returned, of open tunnels
         self._closed: list[TunnelRecord] = []

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorUNIX
 from tessel_proxy.fleet.control import ControlPort
 from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.notices import Confirmations, Notice
-from tessel_proxy.fleet.telling import acted
+from tessel_proxy.fleet.notifying import acted
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
 from tessel_proxy.monitoring.admin import add_operator
 from tessel_proxy.monitoring.api import Audit

@@ -254,7 +254,7 @@ class ProxyService(Service):
         The other processes are notified of tokens that are no longer in a file.
         """
         self._reloader.reload_all()
-        self._withdrawn.tell()
+        self._withdrawn.notify()
 
     def stopService(self) -> Deferred[None]:
         """Stop the proxy; the Deferred fires when all is closed.

@@ -34,7 +34,7 @@ def host_keeping(
         settings: where usage is kept.
         kept: the rules at the start.
         reactor: Twisted's reactor.
-        publish: tells all processes a notice.
+        publish: sends all processes a notice.
         engine: the state that other hosts share with this one; None: there are none.
         take: returns what accounts have used in this process since its last call.
     """

@@ -83,7 +83,7 @@ def in_process(
 
 
 TERMINATE_S: Final = 0.1
-"""Seconds after which a process that was told to drain begins: its answer is sent before."""
+"""Seconds after which a process that was asked to drain begins: its answer is sent before."""
 
 
 def _terminate(clock: IReactorTime) -> None:

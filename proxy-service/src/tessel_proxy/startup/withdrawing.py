@@ -50,7 +50,7 @@ class WithdrawnTokens:
         self._since.update(dict.fromkeys(accounts, self._clock.seconds()))
         self._check(accounts)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Called after a SIGHUP: lets all other processes read their files and check as well."""
         oldest = self._clock.seconds() - TOLD_S
         accounts = sorted(name for name, at in self._since.items() if at >= oldest)
@@ -61,7 +61,7 @@ class WithdrawnTokens:
             telling = Deferred.fromCoroutine(self._publish(self._engine, each))
             telling.addErrback(
                 lambda why: self._log.failure(
-                    "others were not told of a token", why, error=ErrorCode.INTERNAL_ERROR.value
+                    "others were not notified of a token", why, error=ErrorCode.INTERNAL_ERROR.value
                 )
             )
 

@@ -125,7 +125,7 @@ class AuthenticatedTunnel:
         self._tunnel.goaway(after_ms)
         return True
 
-    def tell(self, said: Refused) -> None:
+    def send_reason(self, said: Refused) -> None:
         """Send the device the reason why its tunnel ends."""
         self._tunnel.message(encode_answer(said, self._hello))
 

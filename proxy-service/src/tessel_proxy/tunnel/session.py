@@ -219,7 +219,7 @@ class Session:
         if self._state is SessionState.CLOSED:
             return
         if (opened := self._opened) is not None:
-            opened.tell(said)
+            opened.send_reason(said)
         self._record.why = said.message
         self.end(outcome)
 

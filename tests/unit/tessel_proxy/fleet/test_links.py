@@ -125,7 +125,7 @@ def test_a_supervisor_that_does_not_answer_or_has_ended_does_not_either(pair):
 def test_a_notice_reaches_the_worker_and_its_error_is_no_confirmation(pair, logged_failures):
     heard = []
     pair.worker.engine.listen("", heard.append)
-    told = pair.supervisor._tell(DeviceMoved("kim", "d", "host/2.1"))
+    told = pair.supervisor._notify(DeviceMoved("kim", "d", "host/2.1"))
     pair.result(told)
     assert heard == [DeviceMoved("kim", "d", "host/2.1")]
 
@@ -133,7 +133,7 @@ def test_a_notice_reaches_the_worker_and_its_error_is_no_confirmation(pair, logg
         raise KeyError("bug")
 
     pair.worker.engine.listen("", broken)
-    assert isinstance(pair.result(pair.supervisor._tell(TokensRevoked(None))), NotHeardError)
+    assert isinstance(pair.result(pair.supervisor._notify(TokensRevoked(None))), NotHeardError)
     assert len(logged_failures.flush(KeyError)) == 1
 
 
@@ -141,7 +141,7 @@ def test_a_worker_confirms_a_notice_when_its_work_is_done(pair):
     work = Deferred()
     pair.worker.engine.listen("", lambda _notice: work)
     confirmed = []
-    pair.supervisor._tell(TokensRevoked(None)).addBoth(confirmed.append)
+    pair.supervisor._notify(TokensRevoked(None)).addBoth(confirmed.append)
     pair._pump.flush()
     assert confirmed == []
     work.errback(NotActedError("AUTH_FILE"))

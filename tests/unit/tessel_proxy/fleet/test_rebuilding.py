@@ -1,4 +1,4 @@
-"""Totals are not used while the hosts tell the engine what it has lost."""
+"""Totals are not used while the hosts report to the engine what it has lost."""
 
 import pytest
 from twisted.internet.task import Clock

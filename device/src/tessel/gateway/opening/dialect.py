@@ -21,7 +21,7 @@ class Dialect(Protocol):
         ...
 
     def answer(self, outcome: Outcome, detail: str) -> bytes:
-        """Return the bytes that tell the client how its request, or its lack of one, ended.
+        """Return the bytes that report to the client how its request, or its lack of one, ended.
 
         `detail`: the reason in words, for the protocols that have room for it.
         """

@@ -39,7 +39,7 @@ class Opening:
         return self._dialect.receive(data)
 
     def answer(self, outcome: Outcome, detail: str = "") -> bytes:
-        """Return the bytes that tell the client how its attempt ended, in its own protocol."""
+        """Return the bytes that report to the client how its attempt ended, in its own protocol."""
         return b"" if self._dialect is None else self._dialect.answer(outcome, detail)
 
     def _recognized(self, first: int) -> Dialect | None:

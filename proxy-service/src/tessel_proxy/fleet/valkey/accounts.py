@@ -86,7 +86,7 @@ class Accounts:
         if answer is not Answer.GRANTED and device is not None:
             self._devices.not_arrived(member, account, device, former)
         if answer is Answer.UNDECIDED:
-            raise EngineError("the hosts tell the engine their counts again")
+            raise EngineError("the hosts report their counts to the engine again")
         return Admission(answer is Answer.GRANTED, totals)
 
     async def exchange(

@@ -57,8 +57,8 @@ class Days:
     async def take(self, account: str, wanted: int, limit: int) -> Slice:
         """Take up to `wanted` bytes; see Engine.
 
-        None are taken while hosts tell an emptied engine what they have taken: their bytes would be
-        granted twice.
+        None are taken while hosts report to an emptied engine what they have taken: their bytes
+        would be granted twice.
         """
         day = self._of(account)
         async with day.lock:
@@ -66,9 +66,11 @@ class Days:
             granted = await self._settle(
                 account, day, 0 if self._rebuilding.is_under_way else wanted
             )
-            if self._rebuilding.is_under_way:  # this reply may have told it
+            if self._rebuilding.is_under_way:  # this reply may have reported it
                 day.taken -= granted.nbytes  # the next call says so
-                raise EngineError("the hosts tell the engine again what they have taken of days")
+                raise EngineError(
+                    "the hosts report to the engine again what they have taken of days"
+                )
             return granted
 
     async def give_back(self, account: str, nbytes: int) -> None:
@@ -82,7 +84,7 @@ class Days:
                 await self._settle(account, day, 0)
 
     async def send_again(self) -> None:
-        """Tell an engine that has lost its data what was taken of the days that are under way."""
+        """Report what was taken of the current days to an engine that has lost its data."""
         for part in in_parts(list(self._days.items()), AT_ONCE):
             await all_of(self._send_again(account, day) for account, day in part)
 

@@ -21,9 +21,9 @@ PER_CALL: Final = 256
 
 
 class Devices:
-    """Remembers the newest tunnels of devices, and tells them to an engine that lost its data.
+    """Remembers the newest tunnels of devices, and reports them to an engine that lost its data.
 
-    They are noted in the order of the calls that tell them: each later call knows more.
+    They are noted in the order of the calls that report them: each later call knows more.
     """
 
     def __init__(self, link: Link) -> None:
@@ -91,7 +91,7 @@ class Devices:
             del self._members[key]
 
     async def send_again(self) -> None:
-        """Tell an engine that has lost its data which devices the members have."""
+        """Report to an engine that has lost its data which devices the members have."""
         by_member: dict[str, list[tuple[str, str]]] = {}
         for key, member in self._members.items():
             by_member.setdefault(member, []).append(key)

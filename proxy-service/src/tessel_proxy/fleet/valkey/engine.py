@@ -94,7 +94,7 @@ class ValkeyEngine:
 
     def follow_rules(self, copy: CopyOfRules) -> None:
         """Keep this host's copy of the operator's rules as the engine has them; before `start`."""
-        self._rules = RulesFollower(self._clock, self._link, copy, self._hearing.tell)
+        self._rules = RulesFollower(self._clock, self._link, copy, self._hearing.notify)
         self._hearing.overhear = self._rules.overhear
 
     def stop(self) -> None:
@@ -135,13 +135,13 @@ class ValkeyEngine:
             self._touch_members()
 
     def _lost(self) -> None:
-        """Called when a reply has told that the engine has lost data."""
+        """Called when a reply shows that the engine has lost data."""
         self._living.assume_last_seen()
         self._in_background(self._days.send_again())
         self._touch_members()
 
     def _touch_members(self) -> None:
-        """Tell the engine now that the members of this host live."""
+        """Report to the engine now that the members of this host live."""
         self._in_background(all_of(self._accounts.touch(each) for each in self._hearing.members))
 
     def _in_background(self, work: Coroutine[Deferred[Any], Any, object]) -> None:
@@ -218,7 +218,7 @@ class ValkeyEngine:
         try:
             await self._link.run(CONFIRM, notice_id, CONFIRMED_KEPT_S, member)
         except EngineError:
-            return  # the health tells; the publisher reports this member as missing
+            return  # the health reports it; the publisher reports this member as missing
 
     async def _in_time(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
         """Await `work`, which may wait for an earlier call, for CALL_TIMEOUT_S at most."""

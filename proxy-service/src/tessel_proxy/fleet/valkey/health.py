@@ -1,4 +1,4 @@
-"""Whether the engine can be reached, as the log and the metrics tell it.
+"""Whether the engine can be reached, as the log and the metrics report it.
 
 Readiness does not depend on it: every tunnel stays, and new ones are accepted.
 """
@@ -18,7 +18,7 @@ now and then would write two lines for each failure."""
 
 
 class EngineHealth:
-    """Tells when the engine cannot be reached, and when it can again; one line for each change."""
+    """Reports when the engine cannot be reached, and when it can again, in one line each."""
 
     _log = Logger()
 

@@ -28,7 +28,7 @@ from tessel_proxy.fleet.notices import (
     TokensRevoked,
     TunnelsEnded,
 )
-from tessel_proxy.fleet.telling import acted
+from tessel_proxy.fleet.notifying import acted
 from tessel_proxy.fleet.valkey.connection import KeptConnection
 from tessel_proxy.fleet.valkey.dialing import Dialer, DialError
 from tessel_proxy.fleet.valkey.health import EngineHealth
@@ -102,8 +102,8 @@ class Hearing:
         """Call `got` with each entry of a stream that comes while there is a connection."""
         self._passing[stream] = got
 
-    def tell(self, notice: Notice) -> None:
-        """Tell a notice to the members of this host, which nobody has published."""
+    def notify(self, notice: Notice) -> None:
+        """Send the members of this host a notice that nobody has published."""
         self._hear(notice)
 
     async def _read(self, protocol: EngineProtocol) -> None:

@@ -16,14 +16,14 @@ class LivingMembers:
     """Names of members. The engine sends them only if they have changed since `version`.
 
     After the engine has lost its data, those last seen are assumed to live for MEMBER_LIVES_S: each
-    has told the engine by then that it does.
+    has reported to the engine by then that it does.
     """
 
     def __init__(self, clock: IReactorTime, rebuilding: Rebuilding) -> None:
         self._clock = clock
         self._rebuilding = rebuilding
         self.version = ""
-        self._told: tuple[str, ...] = ()
+        self._reported: tuple[str, ...] = ()
         self._assumed: dict[str, float] = {}  # until when
 
     def learn(self, reply: str) -> str:
@@ -35,14 +35,14 @@ class LivingMembers:
         self._rebuilding.answered(epoch)
         self.version = version
         if names is not None:
-            self._told = names
+            self._reported = names
         return epoch
 
     def assume_last_seen(self) -> None:
         """Called when the engine has lost its data."""
         until = self._clock.seconds() + MEMBER_LIVES_S
-        self._assumed |= dict.fromkeys(self._told, until)
-        self._told, self.version = (), ""  # the next reply names all
+        self._assumed |= dict.fromkeys(self._reported, until)
+        self._reported, self.version = (), ""  # the next reply names all
 
     def left(self, member: str) -> None:
         """Called when a member of this host leaves."""
@@ -50,7 +50,7 @@ class LivingMembers:
 
     @property
     def assumed(self) -> Sequence[str]:
-        """Members that were seen before the last loss, and that may not have told it yet."""
+        """Members that were seen before the last loss, and that may not have reported yet."""
         if self._assumed:
             now = self._clock.seconds()
             self._assumed = {name: each for name, each in self._assumed.items() if each > now}
@@ -59,7 +59,7 @@ class LivingMembers:
     @property
     def names(self) -> tuple[str, ...]:
         """All members."""
-        return tuple(dict.fromkeys([*self._told, *self.assumed]))
+        return tuple(dict.fromkeys([*self._reported, *self.assumed]))
 
     @property
     def by_host(self) -> Mapping[str, Sequence[str]]:

@@ -32,8 +32,8 @@ ASK_AGAIN_S: Final = 0.02
 """Seconds between two looks whether all members have confirmed a notice."""
 
 ALL_LIVE_S: Final = LONGEST_PAUSE_S + CALL_TIMEOUT_S
-"""Seconds in which all members have told an engine without data that they live: each host does so
-when it has dialled."""
+"""Seconds in which all members have reported to an engine without data that they live: each host
+does so when it has dialled."""
 
 
 @dataclass(slots=True)
@@ -57,10 +57,10 @@ class Publishing:
         self._rebuilding = rebuilding
 
     async def publish(self, notice: Notice) -> Confirmations:
-        """Tell all live members; return which of them have acted. See Engine.
+        """Notify all live members; return which of them have acted. See Engine.
 
         A caller that has seen no members, such as a command, does not know who is missing until
-        they have told an emptied engine that they live: it waits for ALL_LIVE_S more.
+        they have reported to an emptied engine that they live: it waits for ALL_LIVE_S more.
         """
         until = self._clock.seconds() + CALL_TIMEOUT_S - 2 * ASK_AGAIN_S
         published = _Published(notice)
@@ -79,7 +79,7 @@ class Publishing:
         return found
 
     def _more_s(self, age_s: float) -> float:
-        """Return for how long members unknown to this process may not have told that they live.
+        """Return for how long members unknown to this process may not have reported that they live.
 
         An age of less than 0: the server's clock was set back.
         """

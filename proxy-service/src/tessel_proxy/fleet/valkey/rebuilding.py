@@ -1,4 +1,4 @@
-"""Whether the engine's totals can be used, or the hosts still tell it what it has lost."""
+"""Whether the engine's totals can be used, or the hosts still report to it what it has lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tessel_proxy.fleet.engine import EXCHANGE_S, MEMBER_LIVES_S
 from tessel_proxy.fleet.valkey.connection import LONGEST_PAUSE_S
 
 REBUILD_S: Final = LONGEST_PAUSE_S + EXCHANGE_S
-"""Seconds in which all hosts have told an engine their counts again: until the last one has
+"""Seconds in which all hosts have reported their counts to an engine again: until the last one has
 dialled, and the next exchange of its members."""
 
 NO_EPOCH: Final = "none"
@@ -22,7 +22,7 @@ NO_EPOCH: Final = "none"
 class Rebuilding:
     """Says when totals have counts of some hosts only; the last known ones are better then.
 
-    That is after the engine has lost its data, which its epoch tells, and after a silence in which
+    That is after the engine has lost its data, which its epoch shows, and after a silence in which
     the members of other hosts may have lapsed, too. What such counts forbid is forbidden all the
     same.
     """

@@ -1,8 +1,8 @@
 """The operator's rules in the engine, and the copy of them that each host has.
 
-The engine keeps the rules and tells each change by a notice. A host that was away has missed some,
-so it compares its copy with the engine after each connect, and now and then. An engine that has
-lost its data gets the rules back from the hosts.
+The engine keeps the rules and reports each change by a notice. A host that was away has missed
+some, so it compares its copy with the engine after each connect, and now and then. An engine that
+has lost its data gets the rules back from the hosts.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class RulesFollower:
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, link: Link, copy: CopyOfRules, tell: Callable[[Notice], None]
+        self, clock: IReactorTime, link: Link, copy: CopyOfRules, notify: Callable[[Notice], None]
     ) -> None:
-        """`tell` tells a notice to the members of this host only."""
+        """`notify` sends a notice to the members of this host only."""
         self._link = link
         self._copy = copy
-        self._tell = tell
+        self._notify = notify
         self._version = ""
         self._lock = DeferredLock()
         self._meanwhile: list[Notice] | None = None  # notices during a comparison
@@ -90,7 +90,7 @@ class RulesFollower:
             self._meanwhile.append(notice)
 
     async def check(self) -> None:
-        """Compare the copy with the engine. If it is away, do nothing: the health tells."""
+        """Compare the copy with the engine. If it is away, do nothing: the health reports it."""
         async with self._lock:
             self._meanwhile = []
             try:
@@ -102,7 +102,7 @@ class RulesFollower:
             # they may be newer than what was read
             for notice in meanwhile:
                 self._copy.heard(notice)
-                self._tell(notice)
+                self._notify(notice)
 
     async def _compare(self) -> None:
         epoch, version, rules = rules_of(await self._link.run(RULES, self._version))
@@ -112,11 +112,11 @@ class RulesFollower:
             rules = [*rules, *await self._give_back(rules)]
         self._copy.epoch = epoch
         for notice in self._copy.follow(rules):
-            self._tell(notice)
+            self._notify(notice)
         self._version = version
 
     async def _give_back(self, rules: Sequence[Rule]) -> Sequence[Rule]:
-        """Tell an engine that has lost its data, or is new, the rules that this host knows."""
+        """Send an engine that has lost its data, or is new, the rules that this host knows."""
         known = {each.id for each in rules}
         lost = [each for each in self._copy.rules() if each.id not in known]
         for start in range(0, len(lost), PER_CALL):

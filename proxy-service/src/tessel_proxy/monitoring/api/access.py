@@ -211,7 +211,7 @@ def _names(request: Request) -> Iterator[str]:
 
 
 def _peer_uid(request: Request) -> int:
-    """Return the user at the other end of a UNIX socket; -1 where the system does not tell."""
+    """Return the user at the other end of a UNIX socket; -1 where the system does not say."""
     connection = getattr(request.channel.transport, "socket", None)
     option = getattr(socket, "SO_PEERCRED", None)
     if connection is None or option is None:

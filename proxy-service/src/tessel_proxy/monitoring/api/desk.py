@@ -57,7 +57,7 @@ class Desk:
         upgrade: Callable[[], Awaitable[str | None]],
         let_others_run: Callable[[], Awaitable[None]],
     ) -> None:
-        """`publish` tells all processes a notice. `upgrade` returns None, or why it failed.
+        """`publish` sends all processes a notice. `upgrade` returns None, or why it failed.
 
         `let_others_run` returns after the reactor has done what else there is.
         """

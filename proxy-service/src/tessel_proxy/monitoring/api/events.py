@@ -179,8 +179,8 @@ class EventStreams:
     def _cut_if_answers_were_lost(self, members: frozenset[str]) -> None:
         """Cut the watchers of tunnels if processes ended, were late, or are back after that.
 
-        What these have told, or would have told, is lost: a browser takes a new snapshot. A process
-        that answers for the first time tells all its tunnels.
+        What these have reported, or would have reported, is lost: a browser takes a new snapshot.
+        A process that answers for the first time reports all its tunnels.
         """
         before, self._members = self._members, members
         returned = (members - before) & self._known

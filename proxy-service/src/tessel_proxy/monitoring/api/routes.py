@@ -59,7 +59,7 @@ class Route:
 
 REASON: Final = Field(
     "reason",
-    meaning="told to the device, if it knows message/1",
+    meaning="sent to the device, if it knows message/1",
     required=True,
     highest=MAX_MESSAGE_CHARACTERS,
 )

@@ -13,7 +13,7 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- The epoch tells proxies that the engine has lost its data: it is made when there is none. Those that
+-- The epoch shows proxies that the engine has lost its data: it is made when there is none. Those that
 -- read notices hear of a new one at once.
 local function epoch()
   local found = redis.call('HGET', FLEET, 'epoch')

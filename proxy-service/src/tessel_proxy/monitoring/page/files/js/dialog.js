@@ -51,7 +51,7 @@ export function field(label, input, hint = null) {
 }
 
 /** Return the field for a command's reason, which the device's program and the audit log get. */
-export function reasonField(hint = "The device's program is told this reason. It is also written to the audit log.") {
+export function reasonField(hint = "The device's program gets this reason. It is also written to the audit log.") {
   const input = h("input", { name: "reason", required: true, maxlength: 200, autofocus: true, autocomplete: "off", pattern: "[\\s\\S]*\\S[\\s\\S]*" });
   return field("Reason", input, hint);
 }

@@ -24,7 +24,7 @@ CONNECT_S: Final = 5.0
 LOOK_S: Final = 0.02
 
 
-def tell_fleet(notice: Notice, environ: Mapping[str, str], reactor: IReactor) -> Confirmations:
+def notify_fleet(notice: Notice, environ: Mapping[str, str], reactor: IReactor) -> Confirmations:
     """Notify all proxies of the fleet at FLEET_URL; return which have acted. Blocks until then.
 
     Raises ConfigError, also without FLEET_URL, and EngineError.
@@ -33,9 +33,9 @@ def tell_fleet(notice: Notice, environ: Mapping[str, str], reactor: IReactor) ->
     if engine is None:
         raise ConfigError(["FLEET_URL is not set; needed: the engine of the fleet"])
     results: list[Confirmations | Failure] = []
-    telling = Deferred.fromCoroutine(_tell(engine, notice, reactor))
-    telling.addBoth(results.append)
-    telling.addBoth(lambda _: reactor.stop())
+    notifying = Deferred.fromCoroutine(_notify(engine, notice, reactor))
+    notifying.addBoth(results.append)
+    notifying.addBoth(lambda _: reactor.stop())
     reactor.run()
     (result,) = results
     if isinstance(result, Failure):
@@ -43,7 +43,7 @@ def tell_fleet(notice: Notice, environ: Mapping[str, str], reactor: IReactor) ->
     return result
 
 
-async def _tell(engine: ValkeyEngine, notice: Notice, reactor: Any) -> Confirmations:
+async def _notify(engine: ValkeyEngine, notice: Notice, reactor: Any) -> Confirmations:
     engine.start()
     try:
         until = reactor.seconds() + CONNECT_S

@@ -1,4 +1,4 @@
-"""Tell a member a notice, and find out whether it has acted."""
+"""Notify a member, and find out whether it has acted."""
 
 from __future__ import annotations
 
