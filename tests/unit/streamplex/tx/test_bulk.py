@@ -14,7 +14,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 
 from streamplex.tx.bulk import (
-    READ_BYTES,
+    SEALED_READ_BYTES,
     UNSENT_BYTES,
     keep_queue_short,
     read_views_in_bulk,
@@ -219,21 +219,21 @@ def test_tcp_reads_much_at_once_into_one_buffer(tcp):
     heard = []
     read_views_in_bulk(tcp.transport)
     tcp.transport.protocol.dataReceived = lambda view: heard.append((type(view), bytes(view)))
-    tcp.socket.coming = bytes(READ_BYTES) + b"rest"
+    tcp.socket.coming = bytes(SEALED_READ_BYTES) + b"rest"
     assert tcp.transport.doRead() is None
     assert tcp.transport.doRead() is None
-    assert heard == [(memoryview, bytes(READ_BYTES)), (memoryview, b"rest")]
+    assert heard == [(memoryview, bytes(SEALED_READ_BYTES)), (memoryview, b"rest")]
 
 
-@pytest.mark.parametrize("size", [1, 100, READ_BYTES, 2 * READ_BYTES])
+@pytest.mark.parametrize("size", [1, 100, SEALED_READ_BYTES, 2 * SEALED_READ_BYTES])
 def test_it_reads_as_much_as_its_buffer_size_says_and_no_more_than_there_is_room_for(tcp, size):
     heard = []
     read_views_in_bulk(tcp.transport)
     tcp.transport.protocol.dataReceived = lambda view: heard.append(len(view))
     tcp.transport.bufferSize = size
-    tcp.socket.coming = bytes(3 * READ_BYTES)
+    tcp.socket.coming = bytes(3 * SEALED_READ_BYTES)
     tcp.transport.doRead()
-    assert heard == [min(size, READ_BYTES)]
+    assert heard == [min(size, SEALED_READ_BYTES)]
 
 
 def test_nothing_to_read_is_told_to_nobody(tcp):
