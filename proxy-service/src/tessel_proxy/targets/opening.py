@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamplex.conversation import ConnectRequest, SubstreamKind
@@ -26,6 +26,7 @@ from tessel_proxy.records.durations import Durations, Histogram
 from tessel_proxy.records.traces import Step, StepTrace
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.connecting import Connect, NewConnection
+from tessel_proxy.targets.deadlines import Deadlines
 from tessel_proxy.targets.dial import dial, in_turn
 from tessel_proxy.targets.layered import SecureTarget
 from tessel_proxy.targets.lookup import Lookups, NotNowError
@@ -59,6 +60,10 @@ class Opener:
     timeout_s: float
     sockets: set[Target] = field(default_factory=set)  # all that are open
     durations: Durations = field(default_factory=Durations)
+    deadlines: Deadlines = field(init=False)  # of connections to an address
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "deadlines", Deadlines(self.clock, self.timeout_s))
 
     def open(
         self,
@@ -82,15 +87,18 @@ class Opener:
         except ValueError:
             asker.target_looked_up()
             raise node_errors.not_found(request.host) from None
+        now = self.clock.seconds()
         opening = _Opening(
-            self,
-            known,
+            opener=self,
+            known=known,
             request=request,
             kind=kind,
             account=account,
             tunnel=tunnel,
             asker=asker,
             trace=trace,
+            began=now,
+            deadline=now + self.timeout_s,
         )
         if known.refusal_of_name is not None:
             opening.refused_by(known.refusal_of_name)
@@ -98,52 +106,46 @@ class Opener:
             rule = known.standing.refusal(self.own)
             if rule is not None:
                 opening.refused_by(rule, known.address)
-            waits = opening.dial_one(known.address, asker.target_opened, asker.target_not_opened)
-            return opening if waits else None
+            if not opening.dial_one(known.address, asker.target_opened, asker.target_not_opened):
+                return None
+            self.deadlines.add(opening)
+            return opening
         running = Deferred.fromCoroutine(opening.run())
         running.addCallback(asker.target_opened).addErrback(asker.target_not_opened)
         return running
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
 class _Opening:
     """One connection that is being opened, and the listener of its attempt if there is only one."""
 
-    def __init__(
-        self,
-        opener: Opener,
-        known: KnownTarget,
-        *,
-        request: ConnectRequest,
-        kind: SubstreamKind,
-        account: str,
-        tunnel: int,
-        asker: OpeningOwner,
-        trace: StepTrace | None,
-    ) -> None:
-        self._opener, self._known, self._asker = opener, known, asker
-        self._request, self._kind = request, kind
-        self._account, self._tunnel = account, tunnel
-        self._trace = trace
-        self._reported = False
-        self._began = opener.clock.seconds()  # the step that is under way
-        self._deadline = self._began + opener.timeout_s
-        self._verification: TargetVerification | None = None  # of TLS
-        self._address = ""  # of the target, once it is connected
-        # of the only attempt, while it is under way
-        self._opened: Callable[[Target], None] | None = None
-        self._not_opened: Callable[[Failure], None] | None = None
-        self._attempt: Attempt | None = None
-        self._timeout: IDelayedCall | None = None
+    opener: Opener
+    known: KnownTarget
+    request: ConnectRequest
+    kind: SubstreamKind
+    account: str
+    tunnel: int
+    asker: OpeningOwner
+    trace: StepTrace | None
+    began: float  # the step that is under way
+    deadline: float
+    _reported: bool = False
+    _verification: TargetVerification | None = None  # of TLS
+    _address: str = ""  # of the target, once it is connected
+    # of the only attempt, while it is under way
+    _opened: Callable[[Target], None] | None = None
+    _not_opened: Callable[[Failure], None] | None = None
+    _attempt: Attempt | None = None
 
     async def run(self) -> Target:
         """Look up the name, if it is one; check the addresses, connect, and secure with TLS."""
-        addresses = await self._addresses(self._known.wanted.host)
+        addresses = await self._addresses(self.known.wanted.host)
         if len(addresses) > MAX_ANSWERS:
             raise node_errors.denied(
-                self._request.host, self._request.port, "", policy.TOO_MANY_ADDRESSES
+                self.request.host, self.request.port, "", policy.TOO_MANY_ADDRESSES
             )
         for address in addresses:  # one refused address refuses the name: ordinary names have none
-            rule = self._known.policy.refusal(self._known.wanted, address, self._opener.own)
+            rule = self.known.policy.refusal(self.known.wanted, address, self.opener.own)
             if rule is not None:
                 self.refused_by(rule, address)
         target = await self._dialled(addresses)
@@ -156,44 +158,46 @@ class _Opening:
             return (host,)
         try:
             addresses = await self._in_time(
-                self._opener.lookups.resolve(host, self._account, self._tunnel),
-                lambda: node_errors.not_found_now(self._request.host),
+                self.opener.lookups.resolve(host, self.account, self.tunnel),
+                lambda: node_errors.not_found_now(self.request.host),
             )
         except TargetError:
-            self._asker.target_looked_up()
+            self.asker.target_looked_up()
             raise
         except NotNowError:
-            self._asker.target_looked_up()
-            raise node_errors.not_found_now(self._request.host) from None
+            self.asker.target_looked_up()
+            raise node_errors.not_found_now(self.request.host) from None
         finally:
-            self._step_ended(Step.LOOKUP, self._opener.durations.lookup)
-        self._asker.target_looked_up()  # also if the name has no address
+            self._step_ended(Step.LOOKUP, self.opener.durations.lookup)
+        self.asker.target_looked_up()  # also if the name has no address
         if not addresses:
-            raise node_errors.not_found(self._request.host)
+            raise node_errors.not_found(self.request.host)
         return addresses
 
     def refused_by(self, rule: str, address: Address | str = "") -> None:
         """Raise TargetError, or report once, that a rule refuses the target or its address."""
-        host, port = self._request.host, self._request.port
-        if self._known.policy.mode is not EgressMode.REPORT:
+        host, port = self.request.host, self.request.port
+        if self.known.policy.mode is not EgressMode.REPORT:
             raise node_errors.denied(host, port, address, rule)
         if not self._reported:  # once for each connection, as a refusal would be
             self._reported = True
             target = f"{host}:{port}"
-            log_lines.would_be_refused(self._tunnel, self._account, target, str(address), rule)
-
-    # --- TCP
+            log_lines.would_be_refused(self.tunnel, self.account, target, str(address), rule)
 
     async def _dialled(self, addresses: Sequence[Address]) -> Target:
-        opener, port = self._opener, self._request.port
+        opener, port = self.opener, self.request.port
+
+        def too_late() -> TargetError:
+            return node_errors.connect_timed_out(str(addresses[0]), port)
+
         if len(addresses) == 1:
             dialled: Deferred[Target] = Deferred(lambda _: self.cancel())
             self.dial_one(str(addresses[0]), dialled.callback, dialled.errback)
-            return await dialled
+            return await self._in_time(dialled, too_late)
         try:
             return await self._in_time(
                 dial(opener.connect, opener.clock, in_turn(addresses), port, self.connected),
-                lambda: node_errors.connect_timed_out(str(addresses[0]), port),
+                too_late,
             )
         except Exception:
             self._step_ended(Step.DIAL, opener.durations.dial)
@@ -211,28 +215,29 @@ class _Opening:
         opening is cancelled.
         """
         self._opened, self._not_opened = opened, not_opened
-        attempt = self._opener.connect(address, self._request.port, self)
+        attempt = self.opener.connect(address, self.request.port, self)
         if self._opened is None:
             return False
         self._attempt = attempt
-        self._timeout = self._opener.clock.callLater(self._left_s, self._too_late, address)
         return True
 
     def connected(self, address: str, connection: NewConnection) -> Target:
         """Called when an attempt has connected: takes the connection over."""
-        opener, asker = self._opener, self._asker
+        opener, asker = self.opener, self.asker
         self._step_ended(Step.DIAL, opener.durations.dial)
         self._address = address
         target: Target
-        if self._kind is SubstreamKind.NET:
+        if self.kind is SubstreamKind.NET:
             target = connection.relay_for(asker, opener.clock, opener.sockets)
         else:
             target = SecureTarget(asker, opener.clock, opener.sockets)
-            self._verification = TargetVerification(opener.trust, self._known.wanted.host)
+            self._verification = TargetVerification(opener.trust, self.known.wanted.host)
             begin_tls(connection, target, self._verification, opener.clock)
         asker.target_connected(address)
         opened, not_opened = self._opened, self._not_opened
-        self._stop_waiting()
+        self._opened = self._not_opened = None
+        if self._attempt is not None:
+            self._stop_waiting()
         if opened is not None and not_opened is not None:  # it is the only attempt
             try:
                 opened(target)
@@ -242,17 +247,18 @@ class _Opening:
 
     def failed(self, address: str, why: Failure) -> None:
         """Called when the only attempt has failed."""
-        self._fail(node_errors.not_connected(address, self._request.port, why))
+        self._fail(node_errors.not_connected(address, self.request.port, why))
 
-    def _too_late(self, address: str) -> None:
+    def expire(self) -> None:
+        """Called when the time of an opening to an address has passed."""
         if self._attempt is not None:
             self._attempt.stop()
-        self._fail(node_errors.connect_timed_out(address, self._request.port))
+        self._fail(node_errors.connect_timed_out(self.known.address, self.request.port))
 
     def _fail(self, fault: TargetError) -> None:
         not_opened = self._not_opened
         self._stop_waiting()
-        self._step_ended(Step.DIAL, self._opener.durations.dial)
+        self._step_ended(Step.DIAL, self.opener.durations.dial)
         if not_opened is not None:
             not_opened(Failure(fault))
 
@@ -261,29 +267,28 @@ class _Opening:
         if self._attempt is not None:
             self._attempt.stop()
             self._stop_waiting()
-            self._step_ended(Step.DIAL, self._opener.durations.dial)
+            self._step_ended(Step.DIAL, self.opener.durations.dial)
 
     def _stop_waiting(self) -> None:
         # The references would be cycles, which keep the substream in memory.
         self._opened = self._not_opened = self._attempt = None
-        if self._timeout is not None and self._timeout.active():
-            self._timeout.cancel()
+        self.opener.deadlines.remove(self)
 
     async def _secured(self, target: SecureTarget, verification: TargetVerification) -> None:
-        address, port = self._address, self._request.port
+        address, port = self._address, self.request.port
         in_time = self._in_time(target.secured, lambda: node_errors.tls_timed_out(address, port))
         try:
             await end_of_handshake(in_time, verification, address, port)
         finally:
-            self._step_ended(Step.TLS, self._opener.durations.target_tls)
-        self._asker.target_secured()
+            self._step_ended(Step.TLS, self.opener.durations.target_tls)
+        self.asker.target_secured()
 
     def _step_ended(self, step: Step, took: Histogram) -> None:
-        now = self._opener.clock.seconds()
-        took.observe(now - self._began)
-        if self._trace is not None:
-            self._trace.step(step, self._began, now)
-        self._began = now
+        now = self.opener.clock.seconds()
+        took.observe(now - self.began)
+        if self.trace is not None:
+            self.trace.step(step, self.began, now)
+        self.began = now
 
     async def _in_time(self, step: Deferred[T], too_late: Callable[[], TargetError]) -> T:
         def expired(_result: object, _timeout_s: float) -> T:
@@ -291,8 +296,5 @@ class _Opening:
 
         if step.called:  # mostly so where the system connects at once: needs no timer
             return await step
-        return await step.addTimeout(self._left_s, self._opener.clock, expired)
-
-    @property
-    def _left_s(self) -> float:
-        return max(0.0, self._deadline - self._opener.clock.seconds())
+        left_s = max(0.0, self.deadline - self.opener.clock.seconds())
+        return await step.addTimeout(left_s, self.opener.clock, expired)

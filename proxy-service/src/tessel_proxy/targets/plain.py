@@ -184,7 +184,8 @@ class PlainTarget(TargetConnection, Target):
             self._linger_from_now()
         else:
             self._close_socket(connectionDone)
-            self._over(connectionDone)
+            self.is_open = False
+            self._sockets.discard(self)  # nobody else waits for the end of an open connection
 
     def abort(self) -> None:
         self._owner = NO_OWNER
