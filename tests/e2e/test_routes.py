@@ -36,7 +36,7 @@ def test_the_originals_sample_without_a_change_prints_the_proxys_address(deploym
 
 
 @pytest.mark.parametrize("settings", [{}, {"PROXY_TRUSTED": 1}], ids=["net", "tls"])
-def test_a_socket_through_the_tunnel_tells_its_target_as_the_remote_address(
+def test_a_socket_through_the_tunnel_reports_its_target_as_the_remote_address(
     deployment, device, settings
 ):
     service = "https" if settings else "http"

@@ -155,7 +155,7 @@ def is_told(device, kind):
         return False
 
 
-def test_events_at_one_host_tell_of_a_tunnel_of_the_other(operator, hosts, lamp_at, site):
+def test_events_at_one_host_report_a_tunnel_of_the_other(operator, hosts, lamp_at, site):
     first = lamp_at(hosts[1], "there")
     row = eventually(lambda: row_of(operator, "there"))
     topics = f"tunnels,totals,substreams:{row['id']}"

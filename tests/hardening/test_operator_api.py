@@ -44,7 +44,7 @@ def test_a_tunnel_is_shown_with_its_device_and_tls(operator, lamp):
     assert operator.get(f"tunnels/{row['id']}")["open"] == []
 
 
-def test_an_ended_tunnels_device_is_told_why(operator, lamp):
+def test_an_ended_tunnels_device_gets_the_reason(operator, lamp):
     (row,) = operator.get("tunnels")["tunnels"]
     assert operator.delete(f"tunnels/{row['id']}?reason=go%20to%20bed")["ended"] == 1
     said = lamp.said()[1]["object"]
@@ -78,7 +78,7 @@ def test_all_tunnels_of_an_account_are_ended(proxy, operator, device_of):
         each.wait_until_gone(within=1.0)
 
 
-def test_a_refused_device_is_ended_told_and_kept_out_until_it_is_allowed(
+def test_a_refused_device_is_ended_notified_and_kept_out_until_it_is_allowed(
     proxy, operator, lamp, device_of
 ):
     rule = operator.post("refused", account="hardcoded", device="lamp", reason="noisy", for_s=60)
@@ -95,7 +95,7 @@ def test_a_refused_device_is_ended_told_and_kept_out_until_it_is_allowed(
     greeted(device_of(proxy), "lamp")
 
 
-def test_events_tell_of_a_tunnel_that_comes_and_goes(proxy, operator, device_of):
+def test_events_report_a_tunnel_that_comes_and_goes(proxy, operator, device_of):
     events = operator.events("tunnels,totals", seconds=8.0)
     next(events)  # the first totals
     lamp = greeted(device_of(proxy), "lamp")

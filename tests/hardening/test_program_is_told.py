@@ -82,7 +82,7 @@ def seconds_until(program, text):
 
 
 @pytest.mark.parametrize("way", [ByCommand, ByApi])
-def test_a_program_is_told_within_a_second_why_it_was_ended_and_why_it_is_refused(
+def test_a_program_learns_within_a_second_why_it_was_ended_and_why_it_is_refused(
     way, proxy, control, program
 ):
     operator = way(proxy, control)

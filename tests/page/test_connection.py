@@ -58,7 +58,7 @@ def test_what_is_open_is_shown_before_the_first_totals_come(tab, api):
     assert "77" in tab.page.inner_text("#totals")
 
 
-def test_too_many_watchers_are_told_so_and_wait_as_long_as_asked(tab, api):
+def test_too_many_watchers_are_reported_and_wait_as_long_as_asked(tab, api):
     body = '{"error":{"code":"busy","message":"32 watch already; try again later"}}'
     answer = {"status": 503, "headers": {"Retry-After": "20"}, "body": body}
     tab.page.route("**/api/v1/events*", lambda route: route.fulfill(**answer))

@@ -94,7 +94,7 @@ def test_a_device_and_its_substreams_come_and_go_on_the_page(tab, connect, echo)
     tab.shown("This tunnel has ended")
 
 
-def test_a_device_that_is_ended_is_told_the_reason_and_may_return(tab, connect):
+def test_a_device_that_is_ended_gets_the_reason_and_may_return(tab, connect):
     device = connect("kitchen")
     tab.row("kitchen").click()
     tab.page.get_by_role("button", name="End…").click()

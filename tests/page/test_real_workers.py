@@ -97,7 +97,7 @@ def program(proxy, authority, tmp_path, echo):
     running.stop()
 
 
-def test_the_program_on_a_device_is_told_why_within_a_second(tab, program):
+def test_the_program_on_a_device_learns_why_within_a_second(tab, program):
     tab.page.locator(".grid-space .grid-row:visible").first.click()
     tab.page.get_by_role("button", name="Refuse…").click()
     tab.page.fill("dialog input[name=reason]", "stolen")

@@ -115,7 +115,7 @@ class TestOne:
         row = tab.page.locator(".substreams tr", has_text="10.0.0.1:22")
         row.get_by_text("TP1005").wait_for()
 
-    def test_ending_asks_for_a_reason_and_tells_the_proxy(self, tab, api):
+    def test_ending_asks_for_a_reason_and_notifies_the_proxy(self, tab, api):
         tab.log_in()
         tab.row("kitchen").click()
         tab.page.get_by_role("button", name="End…").click()

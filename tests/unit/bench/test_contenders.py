@@ -11,7 +11,7 @@ def test_only_who_has_credit_offers_it():
     assert '"credit/1"' not in options(Contender("a", "tunnel", 1))["--features"]
 
 
-def test_the_client_is_told_the_way_and_both_ports():
+def test_the_client_gets_the_way_and_both_ports():
     told = options(Contender("a", "socks", 1))
     assert (told["--way"], told["--port"], told["--site"]) == ("socks", "1", "7")
 

@@ -6,7 +6,7 @@ def lines_of(table):
     return [line.split() for line in table.splitlines()]
 
 
-def test_the_figures_of_others_tell_how_many_times_as_much_ours_is():
+def test_the_figures_of_others_say_how_many_times_as_much_ours_is():
     results = Results({"MB/s": {"proxy": [10.0], "stunnel": [5.0]}})
     assert lines_of(figures_table(results)) == [["proxy", "stunnel"], ["MB/s", "10", "5", "x2"]]
 

@@ -166,7 +166,7 @@ async def test_a_port_that_closes_while_the_network_is_left_is_gone_once(boards)
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_network_that_does_not_let_the_chip_in_is_told(machine, boards):
+async def test_a_network_that_does_not_let_the_chip_in_is_reported(machine, boards):
     boards({**ON_PINS, "WIFI_PASSWORD": "of somebody else"})
     _, error = await told(net.connect(1, "127.0.0.1"), "error")
 
@@ -175,7 +175,7 @@ async def test_a_network_that_does_not_let_the_chip_in_is_told(machine, boards):
 
 
 @pytest_twisted.ensureDeferred
-async def test_pins_that_cannot_be_had_are_told(machine, boards):
+async def test_pins_that_cannot_be_had_are_reported(machine, boards):
     board = boards({**ON_PINS, "CC3000_SPI": "/dev/spidev9.9"})
     _, error = await told(net.connect(1, "127.0.0.1"), "error")
 
@@ -256,7 +256,7 @@ async def test_servers_and_datagram_sockets_go_on_after_the_radio_was_off(boards
 
 
 @pytest_twisted.ensureDeferred
-async def test_look_ups_and_datagrams_of_a_radio_that_goes_off_are_told(boards):
+async def test_look_ups_and_datagrams_of_a_radio_that_goes_off_are_reported(boards):
     boards(SIMULATED)
     await told(wifi.once("nothing", print), "connect")
     udp = dgram.create_socket("udp4").bind(0)

@@ -178,7 +178,7 @@ def test_proxy_trusted_is_a_number_or_what_javascript_makes_of_a_boolean(value, 
     assert Settings.from_env({"PROXY_TRUSTED": value}).trusted is expected
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_reported_at_once():
     assert len(faults({"PROXY_PORT": "x", "RADIO": "x", "TM_API_KEY": "t"})) == 2
 
 
@@ -297,7 +297,7 @@ def test_a_value_in_quotes_is_a_fault(name):
     assert fault == f"{name}='\"443\"' is in quotes; allowed: the value without quotes"
 
 
-def test_a_certificate_whose_line_ends_are_escaped_is_told_so():
+def test_a_certificate_whose_line_ends_are_escaped_is_reported():
     pem = trustme.CA().cert_pem.bytes().decode().replace("\n", r"\n")
     (fault,) = faults({"PROXY_CERT": pem})
     assert fault.endswith(r"use real line ends and not \n")
@@ -332,7 +332,7 @@ def test_an_ipv6_proxy_may_stand_in_brackets():
     assert Settings.from_env({"PROXY_HOST": "::1"}).proxy_host == "::1"
 
 
-def test_at_the_start_only_what_is_malformed_is_told():
+def test_at_the_start_only_what_is_malformed_is_reported():
     assert (
         malformed({"TM_API_KEY": "the program may set PROXY_HOST itself", "PROXY_HOST": ""}) == ()
     )

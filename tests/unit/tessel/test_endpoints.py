@@ -123,7 +123,7 @@ def test_a_connection_that_does_not_count_keeps_nothing_alive_once_it_stands(boa
     assert len(board.handles) == 0
 
 
-def test_a_half_closeable_protocol_is_told_of_halves(board):
+def test_a_half_closeable_protocol_is_notified_of_halves(board):
     got, _ = connect(board, TesselEndpoint("a", 7), Factory.forProtocol(HalfTalk))
     wire = board.attempts[0].stand()
     assert IHalfCloseableProtocol.providedBy(wire.wire.protocol)
@@ -137,7 +137,7 @@ def test_any_other_protocol_is_not_shown_as_half_closeable(board):
     assert not IHalfCloseableProtocol.providedBy(board.attempts[0].stand().wire.protocol)
 
 
-def test_the_handshake_is_told_to_a_protocol_that_asks(board):
+def test_the_handshake_is_reported_to_a_protocol_that_asks(board):
     @implementer(IHandshakeListener)
     class Listening(Talk):
         shaken = False

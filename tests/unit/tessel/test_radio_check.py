@@ -156,7 +156,7 @@ def test_noise_is_noise(stage):
     assert "ground" in look_at
 
 
-def test_a_machine_that_cannot_transfer_is_told_as_it_says(stage):
+def test_a_machine_that_cannot_transfer_is_reported_as_it_says(stage):
     stage.bus.broken = True
     assert not stage.check()
 

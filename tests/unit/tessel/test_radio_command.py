@@ -63,7 +63,7 @@ def test_a_simulated_chip_is_wired_right():
     assert "ok     1 network in range" in done.stdout
 
 
-def test_a_machine_without_the_modules_is_told_what_to_install():
+def test_without_the_modules_the_error_says_what_to_install():
     done = tessel("radio", "check", "--env", "RADIO=cc3000")
 
     assert done.returncode == 1
@@ -149,20 +149,20 @@ def test_the_hosts_sockets_have_no_chip_to_check(hosts, capsys):
     assert "RADIO=host has no chip" in capsys.readouterr().err
 
 
-def test_settings_that_cannot_be_used_are_told_before_a_check(hosts, monkeypatch, capsys):
+def test_settings_that_cannot_be_used_are_reported_before_a_check(hosts, monkeypatch, capsys):
     monkeypatch.setenv("WIFI_SECURITY", "wpa3")
     assert main(["radio", "check"]) == 1
     assert "WIFI_SECURITY='wpa3'" in capsys.readouterr().err
 
 
-def test_a_trace_that_cannot_be_written_is_told(monkeypatch, program, capsys):
+def test_a_trace_that_cannot_be_written_is_reported(monkeypatch, program, capsys):
     monkeypatch.setenv("RADIO", "cc3000-sim")
     assert main(["run", "--trace-spi", "/nowhere/trace", str(program)]) == 2
     told = capsys.readouterr().err
     assert told == "tessel: --trace-spi: /nowhere/trace: No such file or directory\n"
 
 
-def test_a_trace_that_cannot_be_read_is_told(capsys):
+def test_a_trace_that_cannot_be_read_is_reported(capsys):
     assert main(["radio", "decode", "/nowhere/trace"]) == 2
     assert "/nowhere/trace" in capsys.readouterr().err
 

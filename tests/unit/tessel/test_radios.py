@@ -381,7 +381,7 @@ async def test_an_attempt_may_be_given_up(radio, target, reactor):
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_chip_tells_refused_from_nothing_in_no_way(chip_radio, target):
+async def test_the_chip_does_not_distinguish_refused_from_nothing(chip_radio, target):
     await target.stop()
     with pytest.raises(radio_interface.RadioError) as caught:
         await chip_radio.connect(["127.0.0.1"], target.number, Client)

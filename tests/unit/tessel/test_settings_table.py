@@ -33,7 +33,7 @@ def test_the_table_has_every_variable_that_is_read_and_no_other():
         ("PROXY_DBG", "_PROXY_DBG"),
     ],
 )
-def test_a_name_misspelt_is_told_with_the_right_one(name, meant):
+def test_a_name_misspelt_is_reported_with_the_right_one(name, meant):
     assert lookalikes([name]) == [f"{name} is not a setting: did you mean {meant}?"]
 
 

@@ -21,7 +21,7 @@ def timer(clock, fired):
     return IdleTimer(clock, lambda: fired.append(clock.seconds()))
 
 
-def test_silence_is_told_once(timer, clock, fired):
+def test_silence_is_reported_once(timer, clock, fired):
     timer.arm(0.3)
     clock.pump([0.1] * 20)
     assert fired == [pytest.approx(0.3)]

@@ -16,7 +16,7 @@ def systemd(tmp_path):
         yield listener
 
 
-def test_the_states_of_a_service_are_told(systemd):
+def test_the_states_of_a_service_are_reported(systemd):
     notifier = Notifier({"NOTIFY_SOCKET": systemd.getsockname()})
     notifier.ready()
     notifier.stopping()

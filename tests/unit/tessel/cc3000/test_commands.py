@@ -99,7 +99,7 @@ def test_a_scan_finds_what_is_in_the_air(joined):
     assert (found.ssid, found.security) == (HOME.ssid, HOME.security)
 
 
-def test_a_scan_tells_each_network_once_and_has_an_end(joined, monkeypatch):
+def test_a_scan_reports_each_network_once_and_has_an_end(joined, monkeypatch):
     found = ScanResult(9, 1, True, 80, Security.WPA2, b"home", bytes(6))
     again, faded = replace(found, rssi=70), replace(found, ssid=b"old", valid=False)
     told = iter([found, again, faded, *[again] * 100])
@@ -137,7 +137,7 @@ def test_a_status_that_is_none_is_noise(joined, monkeypatch):
 # Addresses, timers, memory.
 
 
-def test_addresses_are_told_as_a_whole(joined):
+def test_addresses_are_reported_as_a_whole(joined):
     joined.join()
     config = joined.now(joined.chip.netapp.ip_config())
     assert config.lease == HOME.lease

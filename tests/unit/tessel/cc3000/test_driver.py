@@ -252,7 +252,7 @@ def test_an_answer_nobody_waits_for_is_dropped():
     assert answer == []
 
 
-def test_what_is_told_while_a_command_waits_is_told():
+def test_what_is_reported_while_a_command_waits_is_reported():
     rig = Rig()
     heard = []
     stop = rig.chip.driver.watch(heard.append)
@@ -355,7 +355,7 @@ def test_a_send_waits_for_a_buffer_and_one_is_kept_in_reserve():
     assert buffers.held(1) == 0
 
 
-def test_who_waits_for_a_buffer_of_a_chip_that_is_lost_is_told():
+def test_who_waits_for_a_buffer_of_a_chip_that_is_lost_is_notified():
     rig = Rig()
     for _ in range(5):
         rig.result(rig.chip.driver.buffers.take(1))

@@ -142,7 +142,7 @@ def test_an_answer_cut_short_is_said_to_be_so(reply):
 
 
 @given(EVENTS)
-def test_what_a_chip_tells_is_what_the_host_hears(event):
+def test_what_a_chip_reports_is_what_the_host_hears(event):
     packet = packets.decode(spi.packet_read(spi.read_frame(event.packet().encode())))
     assert events.unsolicited(packet) == event
 
@@ -170,7 +170,7 @@ def test_a_message_cut_short_is_a_message_or_a_fault(message, data):
 
 
 @given(st.builds(EventPacket, st.integers(0, 0xFFFF), byte, some))
-def test_whatever_a_chip_tells_is_an_event_or_an_answer_or_a_fault(packet):
+def test_whatever_a_chip_reports_is_an_event_or_an_answer_or_a_fault(packet):
     with contextlib.suppress(FrameError):
         events.unsolicited(packet)
 
@@ -200,7 +200,7 @@ def test_a_frame_is_even_and_its_length_odd(data):
     assert len(spi.read_frame(b"\4" + data)) % 2 == 0
 
 
-def test_what_follows_a_reply_is_told_by_the_reply():
+def test_what_follows_a_reply_is_reported_by_the_reply():
     assert sockets.Receive.follows(replies.Received(0, 5)) == 0x85
     assert sockets.ReceiveFrom.follows(replies.Received(0, 0)) is None
     assert sockets.Accept.follows(replies.Accepted(0, 1, SocketAddress())) is None
@@ -232,6 +232,6 @@ def test_keys_are_not_shown():
     assert Code.INACTIVE == -57
 
 
-def test_a_buffer_of_a_socket_that_cannot_be_is_told_of_with_what_fits():
+def test_a_buffer_of_a_socket_that_cannot_be_is_reported_with_what_fits():
     packet = events.FreeBuffers(((0x1FF, 1),)).packet()
     assert events.unsolicited(packet) == events.FreeBuffers(((0xFF, 1),))

@@ -105,7 +105,7 @@ def test_the_first_write_comes_in_two_transfers(world):
 
 
 @pytest_twisted.inlineCallbacks
-def test_edges_are_told_from_the_reactor_and_not_from_inside(world):
+def test_edges_are_reported_from_the_reactor_and_not_from_inside(world):
     bus = world.open()
     told = Deferred()
     bus.watch_irq(lambda: told.callback(bus.irq_asserted()) if not told.called else None)
@@ -233,7 +233,7 @@ def test_a_device_that_is_not_there_is_named(world):
     assert "/dev/spidev9.9 cannot be opened: [Errno 2]" in refusal(world, pins)
 
 
-def test_a_controller_that_keeps_its_chip_select_is_told_of_with_the_way_out(world):
+def test_a_controller_that_keeps_its_chip_select_is_reported_with_the_way_out(world):
     world.wiring.refuses_no_cs = True
 
     assert "spi0-0cs" in refusal(world)

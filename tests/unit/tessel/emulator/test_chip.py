@@ -431,7 +431,7 @@ def test_without_an_address_nobody_is_near():
 # The event mask.
 
 
-def test_masked_events_are_not_told():
+def test_masked_events_are_not_reported():
     chip = Emulated()
     chip.host.call(wlan.SetEventMask(0x8244))
     chip.machine.advance(100)

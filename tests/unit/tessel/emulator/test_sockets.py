@@ -124,7 +124,7 @@ def test_an_ideal_chip_does_several_things_at_once():
         (but(connect_failed_code=0), error.TimeoutError(), Code.TIMED_OUT),
     ],
 )
-def test_a_failed_connection_tells_little(quirks, fault, code):
+def test_a_failed_connection_reports_little(quirks, fault, code):
     chip = Emulated(quirks)
     connect = sockets.Connect(chip.socket(), PEER)
     chip.host.begin(connect)
@@ -193,7 +193,7 @@ def freed(chip):
     )
 
 
-def test_free_buffers_are_told_late_when_the_host_does_nothing():
+def test_free_buffers_are_reported_late_when_the_host_does_nothing():
     chip = Emulated()
     sd, _ = chip.connected()
     chip.send(sd)
@@ -214,7 +214,7 @@ def test_free_buffers_come_between_a_select_and_its_answer():
     assert chip.host.opcodes() == [EventOpcode.FREE_BUFFERS, sockets.Select.ANSWER]
 
 
-def test_an_ideal_chip_tells_of_free_buffers_at_once():
+def test_an_ideal_chip_reports_free_buffers_at_once():
     chip = Emulated(IDEAL)
     sd, _ = chip.connected()
     chip.send(sd)
@@ -347,7 +347,7 @@ def test_of_an_ideal_chip_it_comes_after_them():
 
 
 @pytest.mark.parametrize("quirks", [but(), but(early_close_wait=False), IDEAL])
-def test_a_reset_is_not_told_as_the_peers_end(quirks):
+def test_a_reset_is_not_reported_as_the_peers_end(quirks):
     chip = Emulated(quirks)
     sd, transport = chip.connected()
     transport.protocol.dataReceived(b"not all")
@@ -357,7 +357,7 @@ def test_a_reset_is_not_told_as_the_peers_end(quirks):
     assert EventOpcode.TCP_CLOSE_WAIT not in chip.opcodes()
 
 
-def test_a_reset_of_a_caller_that_waits_is_not_told_as_its_end():
+def test_a_reset_of_a_caller_that_waits_is_not_reported_as_its_end():
     chip = Emulated()
     sd = chip.listening()
     caller = chip.machine.call()
@@ -370,7 +370,7 @@ def test_a_reset_of_a_caller_that_waits_is_not_told_as_its_end():
 
 
 @pytest.mark.parametrize("quirks", [but(), IDEAL])
-def test_a_reset_with_sends_that_the_peer_did_not_take_is_told_as_a_failed_send(quirks):
+def test_a_reset_with_sends_that_the_peer_did_not_take_is_reported_as_a_failed_send(quirks):
     chip = Emulated(quirks)
     sd, transport = chip.connected()
     transport.stuck = True
@@ -511,7 +511,7 @@ def test_with_all_sockets_in_use_nobody_can_be_accepted():
     assert chip.host.call(sockets.Accept(sd)).new_sd == Code.PENDING
 
 
-def test_the_end_of_a_caller_is_told_when_it_is_accepted():
+def test_the_end_of_a_caller_is_reported_when_it_is_accepted():
     chip = Emulated()
     sd = chip.listening()
     chip.machine.call().finish()
@@ -625,7 +625,7 @@ def test_closing_gives_the_port_back():
 # Select.
 
 
-def test_select_tells_what_is_ready_or_that_time_is_over():
+def test_select_reports_what_is_ready_or_that_time_is_over():
     chip = Emulated()
     sd, transport = chip.connected()
     udp, _ = chip.datagrams()

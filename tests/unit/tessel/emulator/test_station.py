@@ -185,7 +185,7 @@ def test_out_of_range_cuts_every_socket_and_back_in_range_it_joins_again():
     assert chip.socket() == udp
 
 
-def test_leaving_is_answered_and_told():
+def test_leaving_is_answered_and_reported():
     chip = Emulated()
     assert chip.host.call(wlan.DisconnectWlan()).value == 0
     assert chip.opcodes() == [LOST]
@@ -252,7 +252,7 @@ def test_of_a_dhcp_server_that_is_gone_the_renewal_fails():
 # Scanning.
 
 
-def test_a_scan_tells_of_one_access_point_after_the_other():
+def test_a_scan_reports_one_access_point_after_the_other():
     chip = booted(HOME, OPEN)
     scan = wlan.GetScanResults()
     found = [chip.host.call(scan) for _ in range(4)]

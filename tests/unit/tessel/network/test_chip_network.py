@@ -171,7 +171,7 @@ def test_for_all_else_the_words_are_nodes(stage):
     assert told == ["getaddrinfo EIO example.com", "listen EIO: [::]:80", "bind EIO 0.0.0.0:80"]
 
 
-def test_a_name_that_there_is_not_is_told_as_node_does(stage):
+def test_a_name_that_there_is_not_is_reported_as_node_does(stage):
     stage.radio.outcome = NameNotFoundError("none")
     looking = Deferred.fromCoroutine(stage.network.lookup("example.com"))
 
@@ -202,7 +202,7 @@ def give_up(board):
     board.machine.refuse_dial(error.TimeoutError())
 
 
-def test_a_silent_host_is_told_after_the_time_of_five_tries_and_dialled_once(board):
+def test_a_silent_host_is_reported_after_the_time_of_five_tries_and_dialled_once(board):
     silent = board.connect("192.0.2.1")
     board.settle(5)
     assert silent == []

@@ -128,7 +128,7 @@ def test_an_address_is_dialled_as_it_is(direct, host, dialled):
         (radio.NetworkUnreachableError(""), "ENETUNREACH"),
     ],
 )
-def test_a_failed_look_up_is_told_in_nodes_words(direct, error, code):
+def test_a_failed_look_up_is_reported_in_nodes_words(direct, error, code):
     direct.radio.names["example.com"] = error
     (told,) = direct.connect("example.com")
     assert (str(told), told.code) == (f"getaddrinfo {code} example.com", code)
@@ -146,7 +146,7 @@ def test_a_failed_look_up_is_told_in_nodes_words(direct, error, code):
         (radio.RadioError(""), "EIO"),
     ],
 )
-def test_a_failed_dial_is_told_in_nodes_words(direct, error, code):
+def test_a_failed_dial_is_reported_in_nodes_words(direct, error, code):
     direct.radio.refusal = error
     (told,) = direct.connect("192.0.2.1")
     assert (str(told), told.code) == (f"connect {code} 192.0.2.1:80", code)
@@ -481,7 +481,7 @@ class TestBoard:
         outcome(Deferred.fromCoroutine(board.power_off()))
         assert len(results) == 1
 
-    def test_a_token_it_cannot_use_is_told(self):
+    def test_a_token_it_cannot_use_is_reported(self):
         board = self.board(Clock(), {"TM_API_KEY": "x"})
         (error,) = outcome(board.runtime.network.connect(Target("h", 1), Plain))
         assert isinstance(error, NodeError)

@@ -123,7 +123,7 @@ def test_a_target_that_closes_first_is_heard_to_its_end(make):
     assert above.lost is not None
 
 
-def test_a_target_that_speaks_no_tls_is_told_by_nodes_code_through_the_tunnel_too():
+def test_a_target_that_speaks_no_tls_is_reported_by_nodes_code_through_the_tunnel_too():
     device = Device()
     errors = []
     running = Deferred.fromCoroutine(

@@ -129,7 +129,7 @@ class TestConnecting:
         device.pump()
         assert attempt.watch.told == ["opened"]
 
-    def test_the_original_proxy_is_told_end_alone(self):
+    def test_the_original_proxy_gets_end_alone(self):
         device = original()
         device.connect(HalfCloseable).deferred.cancel()
         device.pump()
@@ -246,7 +246,7 @@ class TestEnds:
         device.pump()
         assert above.lost.value.code == "ECONNRESET"
 
-    def test_a_targets_failure_is_told_in_its_words(self, device):
+    def test_a_targets_failure_is_reported_in_its_words(self, device):
         above, served = device.stand(HalfCloseable)
         served.fails("read ETIMEDOUT")
         served.ends()
@@ -254,7 +254,7 @@ class TestEnds:
         device.pump()
         assert above.lost.value.code == "ETIMEDOUT"
 
-    def test_lose_connection_sends_what_is_queued_and_end_and_is_told_in_a_turn_of_its_own(
+    def test_lose_connection_sends_what_is_queued_and_end_and_is_reported_in_a_turn_of_its_own(
         self, device
     ):
         above, served = device.stand(HalfCloseable)
@@ -299,7 +299,7 @@ class TestEnds:
         assert served.calls.count("error") == 1
         assert above.data == b""
 
-    def test_the_original_proxy_is_not_told_so(self):
+    def test_the_original_proxy_is_not_reported(self):
         device = original()
         above, served = device.stand(HalfCloseable)
         above.transport.loseConnection()
@@ -307,7 +307,7 @@ class TestEnds:
         device.pump()
         assert "error" not in served.calls
 
-    def test_abort_tells_the_proxy_and_the_protocol(self, device):
+    def test_abort_notifies_the_proxy_and_the_protocol(self, device):
         above, served = device.stand(HalfCloseable)
         above.transport.abortConnection()
         above.transport.abortConnection()

@@ -167,7 +167,7 @@ def test_a_target_that_is_not_trusted_is_refused_in_nodes_words(certificate, hos
     assert meeting.server.data == b""
 
 
-def test_the_program_may_look_the_other_way_and_is_told_what_it_overlooks():
+def test_the_program_may_look_the_other_way_and_learns_what_it_overlooks():
     meeting = Meeting(self_signed(), reject_unauthorized=False)
     transport = meeting.protocol.transport
     assert not transport.authorized
@@ -202,13 +202,13 @@ def test_without_ca_the_systems_authorities_are_trusted():
     assert Meeting(issued("example.com"), ca=None).error.code == "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
 
 
-def test_a_ca_that_is_no_pem_is_told():
+def test_a_ca_that_is_no_pem_is_reported():
     with pytest.raises(NodeError, match="option 'ca' has no readable certificate in PEM"):
         Handshake(Target("h", 1), TlsOptions(ca=(b"rubbish",)), Plain, Clock())
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 256, "ü" * 300, ".", "\udcff"])
-def test_what_is_no_name_is_told(name):
+def test_what_is_no_name_is_reported(name):
     with pytest.raises(NodeError, match="no name"):
         Handshake(Target(name, 1), TlsOptions(), Plain, Clock())
 
@@ -224,7 +224,7 @@ def test_contexts_are_made_once_per_authority():
     assert context_for(TlsOptions(ca=pem)) is not context_for(TlsOptions())
 
 
-def test_a_fault_without_a_word_of_nodes_is_told_by_its_number():
+def test_a_fault_without_a_word_of_nodes_is_reported_by_its_number():
     assert _chain_error(9999).code == "UNSPECIFIED"
 
 
@@ -242,7 +242,7 @@ def test_a_connection_that_goes_during_the_handshake_is_a_reset(reason):
     assert meeting.error.code == "ECONNRESET"
 
 
-def test_an_error_from_below_is_told_as_it_is():
+def test_an_error_from_below_is_reported_as_it_is():
     meeting = Unencrypted(b"")
     error = NodeError("read ETIMEDOUT", "ETIMEDOUT")
     meeting.connection.cut(error)

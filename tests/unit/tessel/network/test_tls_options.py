@@ -78,7 +78,7 @@ async def refusal(connecting):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_connection_tells_its_version_cipher_and_certificates(connected):
+async def test_a_connection_reports_its_version_cipher_and_certificates(connected):
     server = TlsServer().versions(TLS_1_2, TLS_1_2).with_ciphers(b"ECDHE-ECDSA-AES128-GCM-SHA256")
     secured = (await connected(server)).transport
     assert secured.protocol_version() == "TLSv1.2"
@@ -94,7 +94,7 @@ async def test_a_connection_tells_its_version_cipher_and_certificates(connected)
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_chain_is_told_as_it_was_received(connected):
+async def test_a_chain_is_reported_as_it_was_received(connected):
     server = TlsServer(issuer=AUTHORITY.create_child_ca())
     chain = (await connected(server)).transport.peer_certificate_chain()
     assert chain == [der(pem.bytes()) for pem in server.issued.cert_chain_pems]
@@ -206,14 +206,14 @@ async def test_without_a_certificate_a_server_that_requires_one_ends_tls_1_3_lat
     [(TLS_1_2, {"min_version": "TLSv1.3"}), (TLS_1_3, {"max_version": "TLSv1.2"})],
 )
 @pytest_twisted.ensureDeferred
-async def test_no_common_version_is_told_by_the_servers_alert(connected, version, options):
+async def test_no_common_version_is_reported_by_the_servers_alert(connected, version, options):
     error = await refusal(connected(TlsServer().versions(version, version), **options))
     assert error.code == "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION"
     assert error.details["library"] == "SSL routines"
 
 
 @pytest_twisted.ensureDeferred
-async def test_no_common_cipher_is_told_by_the_servers_alert(connected):
+async def test_no_common_cipher_is_reported_by_the_servers_alert(connected):
     server = TlsServer().versions(TLS_1_2, TLS_1_2).with_ciphers(b"ECDHE-ECDSA-AES128-GCM-SHA256")
     error = await refusal(connected(server, ciphers="ECDHE-ECDSA-AES256-GCM-SHA384"))
     assert error.code == "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE"
@@ -250,7 +250,7 @@ EXPIRED = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     ],
 )
 @pytest_twisted.ensureDeferred
-async def test_a_certificate_that_is_not_accepted_is_an_error_or_told_if_overlooked(
+async def test_a_certificate_that_is_not_accepted_is_an_error_or_reported_if_overlooked(
     connected, make, code
 ):
     server = make()

@@ -384,7 +384,7 @@ class TestRevoked:
         device.proxy.tunnels[-1].message(REVOKED | said)
         device.pump()
 
-    def test_the_sockets_are_told_that_the_token_is_no_longer_valid(self):
+    def test_the_sockets_learn_that_the_token_is_no_longer_valid(self):
         device = Device()
         above, _ = device.stand(HalfCloseable)
         connecting = device.connect(Plain)
@@ -417,7 +417,7 @@ class TestRevoked:
             device.pass_time(REFUSED_HOLD_S / 6)
         assert len(device.proxy.dials) == 1
 
-    def test_a_tunnel_that_was_retired_is_told_as_well(self):
+    def test_a_tunnel_that_was_retired_is_reported_as_well(self):
         device = Device()
         above, _ = device.stand(HalfCloseable)
         device.proxy.tunnels[0].enable({"goaway/1"})
@@ -452,7 +452,7 @@ class TestRevoked:
         assert waiting.error is None
         assert len(device.proxy.dials) == 2
 
-    def test_a_device_that_is_refused_later_waits_for_the_time_it_was_told(self):
+    def test_a_device_that_is_refused_later_waits_for_the_time_it_got(self):
         device = Device()
         above, _ = device.stand(HalfCloseable)
         self.revoke(device, retry=True, reason="refused", message="tea", retry_after_ms=90_000)
@@ -634,7 +634,7 @@ def test_between_its_fault_and_its_loss_the_next_connection_makes_a_new_tunnel()
     assert above.lost.value.code == "ECONNRESET"
 
 
-def test_a_bug_in_the_dial_is_told_as_it_is():
+def test_a_bug_in_the_dial_is_reported_as_it_is():
     device = Device()
     device.proxy.refusal = ZeroDivisionError()
     assert isinstance(device.connect(Plain).error, ZeroDivisionError)
@@ -781,7 +781,7 @@ class TestGoingAway:
         device.pump()
         assert len(device.proxy.lost) == 1
 
-    def test_told_twice_it_waits_for_the_later_time(self):
+    def test_asked_twice_it_waits_for_the_later_time(self):
         device, _ = self.told(1_800)
         device.proxy.tunnels[0].goaway(5_000)
         device.pump()

@@ -71,7 +71,7 @@ def test_bound_twice_is_an_error(board):
         socket.bind()
 
 
-def test_sending_binds_first_and_tells_when_it_is_the_radios(board):
+def test_sending_binds_first_and_reports_when_it_is_the_radios(board):
     socket = dgram.create_socket()
     told = []
     socket.send("hello", 53, "192.0.2.9", lambda *args: told.append(args))
@@ -109,7 +109,7 @@ def test_a_name_is_looked_up(board):
     assert port.sent == [(b"hi", ("192.0.2.7", 53))]
 
 
-def test_a_name_that_there_is_not_is_told_to_the_callback_or_as_an_error(board):
+def test_a_name_that_there_is_not_is_reported_to_the_callback_or_as_an_error(board):
     error = NodeError("getaddrinfo ENOTFOUND x", "ENOTFOUND")
     socket, _ = bound(board)
     told = record(socket, "error")
@@ -131,7 +131,7 @@ def test_a_name_that_there_is_not_is_told_to_the_callback_or_as_an_error(board):
         (OSError(13, "Permission denied"), "EACCES"),
     ],
 )
-def test_what_cannot_be_sent_is_told(board, fault, code):
+def test_what_cannot_be_sent_is_reported(board, fault, code):
     socket, port = bound(board)
     port.fault = fault
     told = []
@@ -162,7 +162,7 @@ def test_an_ipv6_address_is_no_peer(board):
     assert (event, error.code, str(error)) == ("error", "EINVAL", "connect EINVAL ::1:53")
 
 
-def test_the_callback_of_a_connect_is_told_why_it_failed(board):
+def test_the_callback_of_a_connect_learns_why_it_failed(board):
     socket, _ = bound(board)
     told, events = [], record(socket, "connect", "error")
     socket.connect(53, "::1", lambda *args: told.extend(args))
@@ -276,7 +276,7 @@ def test_one_that_is_bound_too_late_is_stopped(board):
     assert heard == [("close",)]
 
 
-def test_closed_before_it_could_tell_that_it_listens_it_does_not(board):
+def test_closed_before_it_could_report_that_it_listens_it_does_not(board):
     socket = dgram.create_socket()
     heard = record(socket, "close", "listening")
     socket.bind(80)
@@ -328,7 +328,7 @@ def test_an_error_after_the_close_is_nobodys(board):
     board.run()
 
 
-def test_a_socket_whose_address_is_ignored_is_told_at_its_line(board):
+def test_a_socket_whose_address_is_ignored_is_reported_at_its_line(board):
     socket = dgram.create_socket("udp4")
     socket.bind(0, "127.0.0.1")
     directlyProvides(board.network.bindings[-1], IHostIgnored)

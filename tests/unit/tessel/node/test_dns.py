@@ -109,7 +109,7 @@ def test_resolve_asks_for_one_family(board, heard):
         lambda: dns.lookup("h"),
     ],
 )
-def test_what_makes_no_sense_is_told_at_once(board, call):
+def test_what_makes_no_sense_is_reported_at_once(board, call):
     with pytest.raises(NodeError):
         call()
 

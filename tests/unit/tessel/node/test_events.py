@@ -87,7 +87,7 @@ def test_remove_all_listeners_of_one_event_or_of_all(emitter, heard):
     assert emitter.event_names() == []
 
 
-def test_listeners_are_told(emitter, heard):
+def test_listeners_are_notified(emitter, heard):
     emitter.on("a", heard.append)
     assert emitter.listeners("a") == [heard.append]
     assert emitter.listeners("b") == []

@@ -89,7 +89,7 @@ def test_tls_connections_that_trust_otherwise_are_not_shared(board, options, tls
     assert board.attempts[0].target.port == 443
 
 
-def test_an_option_that_is_no_plain_value_is_told_apart_by_identity(board):
+def test_an_option_that_is_no_plain_value_is_distinguished_by_identity(board):
     authorities = {"PEM"}
     fetch(board, URL, {"ca": authorities})
     fetch(board, URL, {"ca": authorities})

@@ -108,7 +108,7 @@ def test_the_socket_of_a_request_can_be_set_before_and_after_it_is_there(board):
     assert response.connection is response.socket
 
 
-def test_a_request_tells_its_members(board):
+def test_a_request_reports_its_members(board):
     request = http.request("http://example.com:81/x?y", method="PUT")
     request.set_headers({"A": "1"}).append_header("a", "2")
     assert (request.method, request.path, request.host) == ("PUT", "/x?y", "example.com")
@@ -258,7 +258,7 @@ def test_responses_may_come_before_the_response(board):
     assert told == ["hints"]
 
 
-def test_a_response_tells_its_members(board):
+def test_a_response_reports_its_members(board):
     def answer(request, response):
         assert response.req is request
         assert response.connection is request.connection is response.socket

@@ -85,7 +85,7 @@ http.get("http://127.0.0.1:{port}/page", lambda response: print("got it", flush=
 """
 
 
-def test_a_real_program_is_told_on_ctrl_c(tmp_path):
+def test_a_real_program_is_notified_on_ctrl_c(tmp_path):
     program = tmp_path / "program.py"
     with socket.create_server(("127.0.0.1", 0)) as site:
         program.write_text(PROGRAM.format(port=site.getsockname()[1]))

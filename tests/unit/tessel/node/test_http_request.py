@@ -66,7 +66,7 @@ def test_a_get_asks_for_the_path_by_the_hosts_name(board):
     )
 
 
-def test_a_response_tells_status_headers_and_body(board):
+def test_a_response_reports_status_headers_and_body(board):
     exchange = get(board)
     exchange.wire.send(
         b"HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nX-Two: a\r\nx-two: b\r\n"
@@ -411,7 +411,7 @@ def test_the_headers_of_a_get_that_is_flushed_announce_no_body(board):
     assert exchange.body == b"hello"
 
 
-def test_expecting_to_be_told_to_go_on_sends_the_headers_at_once(board):
+def test_expecting_to_be_asked_to_go_on_sends_the_headers_at_once(board):
     request = post(board, {"headers": {"Expect": "100-continue"}})
     exchange = Exchange(board, request)
     request.on("continue", lambda: request.end("now"))
@@ -627,7 +627,7 @@ def test_what_comes_behind_a_response_closes_the_connection_and_harms_it_not(boa
 # Time.
 
 
-def test_a_timeout_is_told_and_ends_nothing(board):
+def test_a_timeout_is_reported_and_ends_nothing(board):
     request = http.get(URL, {"timeout": 100})
     told = record(request, "timeout")
     exchange = Exchange(board, request)

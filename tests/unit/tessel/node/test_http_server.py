@@ -88,7 +88,7 @@ def test_a_listener_may_come_without_options_or_later(board):
     assert http.create_server().listener_count("request") == 0
 
 
-def test_a_request_tells_what_is_asked(board):
+def test_a_request_reports_what_is_asked(board):
     site = Site(board)
     site.client.send(POST + b"he")
     heard = record(site.request, "data", "end", "close")

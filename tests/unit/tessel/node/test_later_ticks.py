@@ -266,7 +266,7 @@ def test_a_chain_leaves_the_reactor_its_turns():
         assert turns == ["reactor", "first", "reactor", "second"]
 
 
-def test_what_the_network_tells_keeps_its_order():
+def test_what_the_network_reports_keeps_its_order():
     with powered_board() as board:
         told = []
         board.runtime.ask(board.runtime.call, told.append, "first")
@@ -282,7 +282,7 @@ def test_what_the_network_tells_keeps_its_order():
 
 
 @pytest.mark.parametrize("number", [errno.ENOBUFS, errno.EAGAIN])
-def test_a_datagram_that_the_radio_has_no_room_for_is_told_to_its_callback_alone(number):
+def test_a_datagram_that_the_radio_has_no_room_for_is_reported_to_its_callback_alone(number):
     with powered_board() as board:
         told = []
         socket = dgram.create_socket().bind().on("error", told.append)
@@ -298,7 +298,7 @@ def test_a_datagram_that_the_radio_has_no_room_for_is_told_to_its_callback_alone
 
 
 @pytest.mark.parametrize("how", ["bound", "fails", "closed", "closed when bound too late"])
-def test_each_of_many_datagrams_is_told_what_became_of_it(how):
+def test_the_fate_of_each_of_many_datagrams_is_reported(how):
     with powered_board() as board:
         told, closed = [], []
         socket = dgram.create_socket().on("error", lambda _: None)
@@ -324,7 +324,7 @@ def test_each_of_many_datagrams_is_told_what_became_of_it(how):
         assert not board.handles
 
 
-def test_a_datagram_whose_name_is_looked_up_when_it_closes_is_told():
+def test_a_datagram_whose_name_is_looked_up_when_it_closes_is_reported():
     with powered_board() as board:
         told = []
         board.network.names["x"] = Deferred()
@@ -368,7 +368,7 @@ def test_a_callback_of_a_bind_that_failed_is_not_called_by_the_next():
         ("with an error", "EMINE"),
     ],
 )
-def test_writes_and_ends_of_a_socket_that_is_destroyed_are_told_once(how, code):
+def test_writes_and_ends_of_a_socket_that_is_destroyed_are_reported_once(how, code):
     with powered_board() as board:
         told = []
         socket = net.Socket().on("error", lambda _: None)

@@ -128,7 +128,7 @@ class TestStreams:
         with pytest.raises(NotImplementedError):
             Transform().write("x")
 
-    def test_a_pipeline_is_told_when_all_is_over(self, board):
+    def test_a_pipeline_is_notified_when_all_is_over(self, board):
         source, sink, told = Readable(), Sink(), []
         assert pipeline(source, PassThrough(), sink, lambda *args: told.append(args)) is sink
         source.push(b"hello")
@@ -154,7 +154,7 @@ class TestStreams:
         with pytest.raises((NodeError, ValueError)):
             pipeline(*made)
 
-    def test_a_stream_that_breaks_off_is_told_as_premature(self, board):
+    def test_a_stream_that_breaks_off_is_reported_as_premature(self, board):
         told = []
         sink = Sink()
         finished(sink, lambda *args: told.append(args))
@@ -184,7 +184,7 @@ class TestSockets:
         socket.destroy()
         server.close()
 
-    def test_a_connection_too_many_is_told_with_its_addresses(self, board):
+    def test_a_connection_too_many_is_reported_with_its_addresses(self, board):
         server = net.create_server().listen(80)
         server.max_connections = 0
         heard = record(server, "drop", "connection")
@@ -223,7 +223,7 @@ class TestSockets:
         assert not server.listening
         assert not board.handles
 
-    def test_bytes_that_wait_are_told(self, board):
+    def test_bytes_that_wait_are_reported(self, board):
         socket = net.connect(80)
         socket.write("hello")
 
@@ -232,7 +232,7 @@ class TestSockets:
         assert net.Stream is net.Socket
         socket.destroy()
 
-    def test_a_tls_socket_tells_what_it_knows(self, board):
+    def test_a_tls_socket_reports_what_it_knows(self, board):
         socket = tls.connect(443, "example.com")
 
         assert socket.servername == "example.com"

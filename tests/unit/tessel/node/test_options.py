@@ -87,7 +87,7 @@ def test_each_tls_option_reaches_the_connection():
 
 
 @pytest.mark.parametrize("name", sorted(TLS_ONLY))
-def test_a_tls_option_of_a_wrong_type_is_told(name):
+def test_a_tls_option_of_a_wrong_type_is_reported(name):
     with pytest.raises(TypeError, match=f"The option '{name}' must be") as raised:
         connect_arguments({"port": 1, name: [5] if name == "ca" else 5}, (), {}, known=TLS_OPTIONS)
     assert raised.value.code == "ERR_INVALID_ARG_TYPE"
@@ -118,7 +118,7 @@ def test_a_tls_option_of_a_wrong_type_is_told(name):
         (lambda: dns.lookup("h", {"famly": 4}, print), "Did you mean 'family'"),
     ],
 )
-def test_an_unknown_option_is_told_with_the_right_one(call, says):
+def test_an_unknown_option_is_reported_with_the_right_one(call, says):
     with powered_board(), pytest.raises(NodeError, match=says) as raised:
         call()
     assert raised.value.code == "ERR_UNKNOWN_OPTION"
@@ -197,7 +197,7 @@ def test_a_wrong_type_is_raised_at_the_callers_line(call):
         ({"path": "/tmp/socket"}, "ERR_INVALID_ARG_VALUE"),
     ],
 )
-def test_what_makes_no_sense_is_told(options, code):
+def test_what_makes_no_sense_is_reported(options, code):
     with pytest.raises(NodeError) as caught:
         connect_arguments(options, (), {}, known=TLS_OPTIONS)
     assert caught.value.code == code
@@ -209,7 +209,7 @@ def test_a_timeout_is_a_finite_number(timeout):
         valid_timeout(timeout)
 
 
-def test_addresses_are_told_from_names():
+def test_addresses_are_distinguished_from_names():
     assert [net.is_ip(text) for text in ("127.0.0.1", "::1", "localhost")] == [4, 6, 0]
     assert net.is_ipv4("127.0.0.1")
     assert not net.is_ipv4("::1")

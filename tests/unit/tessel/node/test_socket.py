@@ -75,7 +75,7 @@ class TestConnecting:
         host = board.attempts[0].wire.getHost()
         assert socket.address() == {"address": host.host, "port": host.port, "family": "IPv4"}
 
-    def test_the_look_up_is_told_with_the_name(self, board):
+    def test_the_look_up_is_reported_with_the_name(self, board):
         socket = net.connect(80, "example.com")
         heard = record(socket, "lookup")
         board.attempts[0].watcher.looked_up(None, "192.0.2.1", 4)
@@ -134,7 +134,7 @@ class TestConnecting:
         assert heard[-2:] == [("end",), ("close", False)]
         assert not board.handles
 
-    def test_what_a_left_connection_still_tells_is_not_the_new_ones(self, board):
+    def test_what_a_left_connection_still_reports_is_not_the_new_ones(self, board):
         socket = net.connect(80)
         first = board.attempts[0].stand()
         first.wire.loseConnection = lambda: None  # it lingers
@@ -391,7 +391,7 @@ class TestEnds:
         attempt.end()
         assert heard == [("data", b"answer"), ("end",), ("close", False)]
 
-    def test_the_end_is_not_told_before_the_data_was_read(self, board):
+    def test_the_end_is_not_reported_before_the_data_was_read(self, board):
         socket, attempt = connected(board)
         heard = record(socket, "end", "close")
         attempt.send(b"unread")
@@ -409,7 +409,7 @@ class TestEnds:
         assert (heard[0][1].code, str(heard[0][1])) == ("ECONNRESET", "read ECONNRESET")
         assert heard[1] == ("close", True)
 
-    def test_an_error_in_nodes_words_is_told_as_it_is(self, board):
+    def test_an_error_in_nodes_words_is_reported_as_it_is(self, board):
         socket, attempt = connected(board)
         heard = record(socket, "error")
         error = NodeError("read EHOSTUNREACH", "EHOSTUNREACH")
@@ -452,7 +452,7 @@ class TestEnds:
         board.run()
         assert heard == [("end",), ("close", False)]
 
-    def test_destroy_closes_and_tells_close_once(self, board):
+    def test_destroy_closes_and_reports_close_once(self, board):
         socket, attempt = connected(board)
         heard = record(socket, *EVENTS)
         socket.destroy().destroy()
@@ -460,7 +460,7 @@ class TestEnds:
         assert attempt.wire.lost
         assert heard == [("close", False)]
 
-    def test_destroy_with_an_error_tells_it_first(self, board):
+    def test_destroy_with_an_error_reports_it_first(self, board):
         socket, _ = connected(board)
         heard = record(socket, "error", "close")
         error = NodeError("enough", "ENOUGH")
@@ -515,7 +515,7 @@ class TestEnds:
         net.Socket().reset_and_destroy()
         board.run()
 
-    def test_a_transport_with_a_word_for_it_is_told_to_discard(self, board):
+    def test_a_transport_with_a_word_for_it_is_asked_to_discard(self, board):
         socket = net.connect(80)
         attempt = board.attempts[0]
         said = []
@@ -646,7 +646,7 @@ class TestTls:
         assert heard == [("connect",), ("secureConnect",), ("ready",)]
         assert socket.encrypted
 
-    def test_connect_is_not_told_to_a_destroyed_socket(self, board):
+    def test_connect_is_not_reported_to_a_destroyed_socket(self, board):
         socket = tls.connect(443)
         heard = record(socket, "connect")
         socket.destroy()
@@ -735,7 +735,7 @@ class TestServer:
         assert self.heard[-1] == ("close",)
         assert len(board.handles) == 0
 
-    def test_closing_one_that_does_not_listen_is_told_to_the_callback(self, board):
+    def test_closing_one_that_does_not_listen_is_reported_to_the_callback(self, board):
         server = self.server(board)
         told = []
         server.close(told.append).close()
@@ -793,7 +793,7 @@ class TestServer:
         assert self.heard == [("close",)]
         assert len(board.handles) == 0
 
-    def test_listening_is_not_told_of_one_that_was_closed_in_the_same_turn(self, board):
+    def test_listening_is_not_reported_of_one_that_was_closed_in_the_same_turn(self, board):
         self.server(board).listen(0).close()
         board.run()
         assert self.heard == [("close",)]
@@ -847,7 +847,7 @@ class TestWeakRadio:
         directlyProvides(board.attempts[-1].wire, IWeakTransport)
         board.attempts[-1].stand()
 
-    def test_no_delay_is_asked_for_in_vain_and_the_line_that_did_so_is_told(self, board):
+    def test_no_delay_is_asked_for_in_vain_and_the_line_that_did_so_is_reported(self, board):
         net.connect(80, "example.com").set_no_delay()
         with pytest.warns(RuntimeWarning, match="set_no_delay is ignored") as warned:
             self.stand(board)
@@ -860,17 +860,17 @@ class TestWeakRadio:
         with pytest.warns(RuntimeWarning, match="set_no_delay is ignored"):
             socket.set_no_delay()
 
-    def test_the_option_that_http_sets_by_itself_is_told_to_nobody(self, board):
+    def test_the_option_that_http_sets_by_itself_is_reported_to_nobody(self, board):
         net.connect({"port": 80, "no_delay": True})
         self.stand(board)
         assert board.attempts[-1].wire.no_delay
 
-    def test_a_socket_that_wants_to_stay_half_open_is_told_that_it_cannot(self, board):
+    def test_a_socket_that_wants_to_stay_half_open_is_warned_that_it_cannot(self, board):
         net.connect({"port": 80, "allow_half_open": True})
         with pytest.warns(RuntimeWarning, match="allow_half_open is ignored"):
             self.stand(board)
 
-    def test_what_the_runtime_itself_asks_for_is_told_to_nobody(self, board):
+    def test_what_the_runtime_itself_asks_for_is_reported_to_nobody(self, board):
         server = net.create_server(allow_half_open=True)
         heard = record(server, "connection")
         server.listen()
@@ -879,7 +879,7 @@ class TestWeakRadio:
         board.accept()
         assert heard
 
-    def test_a_server_whose_host_is_ignored_is_told_at_its_line(self, board):
+    def test_a_server_whose_host_is_ignored_is_reported_at_its_line(self, board):
         def listen(port, factory, *, host, backlog):
             port = Listening(factory)
             directlyProvides(port, IHostIgnored)

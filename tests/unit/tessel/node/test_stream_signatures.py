@@ -123,7 +123,7 @@ def test_end_undoes_cork(board):
     assert heard == [("finish",)]
 
 
-def test_callbacks_of_end_are_told_when_it_is_destroyed_before(board, told):
+def test_callbacks_of_end_are_called_when_it_is_destroyed_before(board, told):
     sink = Sink()
     sink.slow = True
     sink.write("a", lambda *given: told.append(("write", *given)))
@@ -140,7 +140,7 @@ def test_callbacks_of_end_are_told_when_it_is_destroyed_before(board, told):
     ]
 
 
-def test_end_again_is_told_what_became_of_the_first(board, told):
+def test_a_second_end_gets_the_outcome_of_the_first(board, told):
     sink = Sink()
     sink.slow = True
     sink.end("x", lambda *given: told.append(given))
@@ -156,7 +156,7 @@ def test_end_again_is_told_what_became_of_the_first(board, told):
     assert told[2:] == ["ERR_STREAM_ALREADY_FINISHED"]
 
 
-def test_end_of_a_destroyed_stream_is_told(board, told):
+def test_end_of_a_destroyed_stream_is_reported(board, told):
     sink = Sink().destroy()
     sink.end(lambda error: told.append(error.code))
     board.run()
@@ -254,7 +254,7 @@ def test_a_stream_can_be_looped_over(board):
 @pytest.mark.parametrize(
     ("fault", "code"), [(None, "ERR_STREAM_PREMATURE_CLOSE"), (NodeError("x", "EX"), "EX")]
 )
-def test_a_loop_over_a_stream_that_breaks_off_is_told(board, fault, code):
+def test_a_loop_over_a_stream_that_breaks_off_is_notified(board, fault, code):
     source = Source()
     told = []
 
@@ -274,7 +274,7 @@ def test_a_loop_over_a_stream_that_breaks_off_is_told(board, fault, code):
     assert source.readable_aborted
 
 
-def test_resume_is_told_on_a_later_tick(board):
+def test_resume_is_reported_on_a_later_tick(board):
     source = Source()
     heard = record(source, "resume")
     source.resume()

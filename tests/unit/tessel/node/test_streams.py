@@ -175,7 +175,7 @@ class TestReadable:
         source.push(b"")
         assert heard == []
 
-    def test_destroy_drops_what_is_held_and_tells_error_then_close(self, board):
+    def test_destroy_drops_what_is_held_and_reports_error_then_close(self, board):
         source = Source()
         source.push(b"a")
         heard = record(source, "data", "end", "error", "close")
@@ -195,7 +195,7 @@ class TestReadable:
         board.run()
         assert heard == [b"a"]
 
-    def test_destroying_between_the_end_and_its_telling_leaves_close_alone(self, board):
+    def test_destroying_between_the_end_and_its_report_leaves_close_alone(self, board):
         source = Source()
         heard = record(source, "data", "end", "close")
         board.run()
@@ -204,7 +204,7 @@ class TestReadable:
         board.run()
         assert heard == [("close",)]
 
-    def test_nothing_is_told_after_close(self, board):
+    def test_nothing_is_reported_after_close(self, board):
         source = Source()
         source.destroy()
         board.run()
@@ -286,7 +286,7 @@ class TestWritable:
         assert [event for event, *_ in heard] == ["error", "close"]
         assert heard[0][1].code == told[0].code == "ERR_STREAM_WRITE_AFTER_END"
 
-    def test_a_write_after_destroy_tells_its_callback_alone(self, board):
+    def test_a_write_after_destroy_notifies_its_callback_alone(self, board):
         sink = Sink()
         sink.destroy()
         told = []
@@ -295,7 +295,7 @@ class TestWritable:
         board.run()
         assert [error.code for error in told] == ["ERR_STREAM_DESTROYED"]
 
-    def test_destroy_tells_those_whose_writes_were_dropped(self, board):
+    def test_destroy_notifies_those_whose_writes_were_dropped(self, board):
         sink = Sink(at_once=False)
         told = []
         sink.write(b"a", lambda error: told.append(("a", error.code)))
@@ -324,7 +324,7 @@ class TestWritable:
         board.run()
         assert heard == [("error", sink.final_error)]
 
-    def test_destroying_before_finish_was_told_leaves_close_alone(self, board):
+    def test_destroying_before_finish_was_reported_leaves_close_alone(self, board):
         sink = Sink(high_water_mark=1)
         heard = record(sink, "finish", "drain", "close")
         sink.write(b"a")

@@ -132,7 +132,7 @@ def test_without_a_board_there_is_nothing_to_run_on():
         runtime.current()
 
 
-def test_the_register_tells_when_its_last_handle_goes():
+def test_the_register_reports_when_its_last_handle_goes():
     idle = []
     handles = Handles(lambda: idle.append(1))
     one, two = handles.open("one"), handles.open("two")

@@ -39,7 +39,7 @@ def join(**options):
     return told
 
 
-def test_a_program_that_starts_in_a_network_is_told_so(board, radio):
+def test_a_program_that_starts_in_a_network_is_notified(board, radio):
     heard = record(wifi.on("none", print), "connect")
     radio.move(LinkState.UP)
     assert not heard, "its address was not known yet"
@@ -116,7 +116,7 @@ def test_connect_waits_for_the_start(board, radio):
     ],
     ids=["reset", "enable", "disconnect", "connect"],
 )
-def test_what_is_asked_for_before_the_radio_is_on_is_told_and_no_network_before_it(
+def test_what_is_asked_for_before_the_radio_is_on_is_reported_and_no_network_before_it(
     board, radio, call, steps, told
 ):
     heard = record(call(), "connect", "disconnect")
@@ -207,7 +207,7 @@ def test_wrong_arguments_are_raised_where_they_are_passed(begun, radio, call, sa
 
 
 @pytest.mark.parametrize("call", ["reset", "enable", "disable", "disconnect"])
-def test_nothing_is_told_within_the_call(begun, radio, call):
+def test_nothing_is_reported_within_the_call(begun, radio, call):
     def at_once(*what):
         radio.move(LinkState.DOWN if what[0] == "switch_off" else LinkState.UP)
         return succeed(None)
@@ -308,7 +308,7 @@ def test_the_module_is_an_event_emitter(begun, radio):
         wifi.konnect  # noqa: B018 - the attribute is the test
 
 
-def test_a_failure_is_told_to_the_callback(begun, radio):
+def test_a_failure_is_reported_to_the_callback(begun, radio):
     told = join()
     radio.refuse(NetworkUnreachableError("the network is not there"))
     begun.run()
@@ -352,7 +352,7 @@ def test_two_at_a_time_are_one_too_many(begun, radio):
     assert len(radio.asked) == 1
 
 
-def test_coming_and_going_is_told(begun, radio):
+def test_coming_and_going_is_reported(begun, radio):
     heard = record(wifi.on("none", print), "connect", "disconnect")
     wifi.off("none", print)
     radio.move(LinkState.UP)
@@ -380,7 +380,7 @@ def test_once_is_once(begun, radio):
         (wifi.disable, ["switch_off"]),
     ],
 )
-def test_what_is_asked_for_is_done_and_told(begun, radio, call, asked):
+def test_what_is_asked_for_is_done_and_reported(begun, radio, call, asked):
     told = []
     call(lambda *args: told.append(args))
     for what in asked:

@@ -65,7 +65,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_plain_socket_is_told_with_its_line_and_what_to_use(tmp_path, port, way):
+def test_a_plain_socket_is_reported_with_its_line_and_what_to_use(tmp_path, port, way):
     told = run(tmp_path, textwrap.dedent(WAYS[way]), port, RADIO="cc3000-sim")
 
     assert told.returncode == 0, told.stderr
@@ -75,7 +75,7 @@ def test_a_plain_socket_is_told_with_its_line_and_what_to_use(tmp_path, port, wa
     assert "treq" in told.stderr
 
 
-def test_it_is_told_once(tmp_path, port):
+def test_it_is_reported_once(tmp_path, port):
     told = run(
         tmp_path,
         "import socket\nfor _ in range(3):\n"
@@ -104,14 +104,14 @@ udp.send("x", port, "127.0.0.1", lambda *_: udp.close())
 
 
 @pytest.mark.parametrize("radio", ["host", "cc3000-sim"])
-def test_the_devices_own_sockets_are_not_told(tmp_path, port, radio):
+def test_the_devices_own_sockets_are_not_reported(tmp_path, port, radio):
     told = run(tmp_path, OURS, port, RADIO=radio, PROXY_TOKEN="x", PROXY_HOST="h")
 
     assert (told.returncode, told.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("way", ["socket", "unix"])
-def test_what_bypasses_nothing_is_not_told(tmp_path, port, way):
+def test_what_bypasses_nothing_is_not_reported(tmp_path, port, way):
     program = {
         "socket": WAYS["socket"],
         "unix": "import socket; socket.socket(socket.AF_UNIX).connect_ex('/nowhere')",

@@ -89,7 +89,7 @@ def test_an_error_that_nobody_listens_for_ends_it(program):
     assert place.endswith("program.py:2")
 
 
-def test_a_proxy_that_is_not_named_is_told_in_a_line(program):
+def test_a_proxy_that_is_not_named_is_reported_in_a_line(program):
     done = program("from tessel import net\nnet.connect(1, 'example.com')\n", TM_API_KEY="key")
     assert done.returncode == 1
     assert done.stderr == (
@@ -149,7 +149,7 @@ def test_a_signal_ends_a_program_that_would_go_on(tmp_path, number):
         process.communicate()
 
 
-def test_a_malformed_setting_is_told_before_the_program_starts(program):
+def test_a_malformed_setting_is_reported_before_the_program_starts(program):
     done = program("print('started')", PROXY_PORT="many", PROXY_TLS="perhaps")
     assert done.returncode == 1
     assert done.stdout == ""
@@ -181,7 +181,7 @@ def test_a_setting_misspelt_is_warned_about(program):
         "demo/visits.py",
     ],
 )
-def test_an_example_without_its_arguments_tells_its_usage(name):
+def test_an_example_without_its_arguments_prints_its_usage(name):
     done = command_line(EXAMPLES.parent / name)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"usage: tessel run {name} ")
@@ -203,7 +203,7 @@ def test_the_originals_sample_goes_directly_when_its_token_is_taken_away(sample)
     assert ": connect ECONNREFUSED 127.0.0.1:1\n" in done.stderr
 
 
-def test_help_tells_where_options_go_and_what_may_be_set(capsys):
+def test_help_says_where_options_go_and_what_may_be_set(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["run", "--help"])
     assert caught.value.code == 0
@@ -214,7 +214,7 @@ def test_help_tells_where_options_go_and_what_may_be_set(capsys):
     assert described(SETTINGS) in told
 
 
-def test_the_version_is_told(capsys):
+def test_the_version_is_reported(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
     assert caught.value.code == 0

@@ -127,7 +127,7 @@ def test_an_error_that_nobody_handles_ends_it_with_its_message(main):
     assert "it broke" in said
 
 
-def test_only_the_first_error_is_told():
+def test_only_the_first_error_is_reported():
     def main():
         timers.next_tick(fail_now)
         raise NodeError("the first", "EFIRST")
@@ -321,7 +321,7 @@ class TestLog:
         assert self.observed(main, _PROXY_DBG="") == (0, "tessel: the tunnel speaks\n")
         assert self.observed(main) == (0, "")
 
-    def test_who_asks_is_told_what_a_signal_found_open(self):
+    def test_who_asks_learns_what_a_signal_found_open(self):
         def main():
             timers.set_timeout(signal.raise_signal, 5, signal.SIGTERM)
             runtime.current().handles.open("socket to example.com:80")
@@ -345,7 +345,7 @@ class TestLog:
         return a_run(), a_run.said
 
 
-def test_a_fault_on_the_way_out_is_told(monkeypatch):
+def test_a_fault_on_the_way_out_is_reported(monkeypatch):
     a_run = Run(nothing)
 
     async def broken():

@@ -28,7 +28,7 @@ def test_each_fault_of_the_settings_has_its_line():
     assert report(SettingsError(["A is 1", "B is 2"])) == "tessel: A is 1\ntessel: B is 2\n"
 
 
-def test_what_the_network_did_is_told_in_a_line():
+def test_what_the_network_did_is_reported_in_a_line():
     assert report(ERROR) == "tessel: connect ECONNREFUSED 192.0.2.1:80\n"
 
 
@@ -72,7 +72,7 @@ def test_a_call_that_makes_no_sense_is_shown_without_the_runtimes_insides():
     assert told.endswith("Received type bytes (b'host')\n")
 
 
-def test_text_that_is_no_program_is_told_as_python_does():
+def test_text_that_is_no_program_is_reported_as_python_does():
     told = report(raised_by(compile, "def f(:", "hello.py", "exec"))
     assert told.startswith('  File "hello.py", line 1\n')
     assert told.endswith("SyntaxError: invalid syntax\n")

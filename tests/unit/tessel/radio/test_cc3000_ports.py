@@ -53,7 +53,7 @@ def test_a_port_of_which_nobody_cares_is_chosen_by_the_radio(ours):
     assert min(numbers) >= 49152
 
 
-def test_a_port_in_use_an_address_that_is_not_ours_and_no_network_are_told_apart(ours):
+def test_a_port_in_use_an_address_that_is_not_ours_and_no_network_are_distinguished(ours):
     ours.machine.taken_ports.add(8080)
     with pytest.raises(radio.AddressInUseError):
         ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
@@ -150,7 +150,7 @@ def test_a_connected_port_hears_its_peer_alone(ours):
     assert [datagram for datagram, _ in letters.came] == [b"ham"]
 
 
-def test_a_udp_port_past_the_chips_sockets_is_told_so(ours):
+def test_a_udp_port_past_the_chips_sockets_is_reported(ours):
     for _ in range(4):
         ours.connected()
     with pytest.raises(radio.NoSocketError):
@@ -355,7 +355,7 @@ def test_a_port_that_stops_while_it_is_opened_again_is_closed(ours):
     assert all(one.stopped for one in ours.machine.ports)
 
 
-def test_a_fault_of_ours_while_ports_are_opened_again_is_told(ours, logged_failures):
+def test_a_fault_of_ours_while_ports_are_opened_again_is_reported(ours, logged_failures):
     ours.now(ours.radio.listen(8080, Talk, address="", backlog=5))
 
     async def fail(*_):

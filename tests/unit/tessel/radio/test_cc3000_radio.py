@@ -184,7 +184,7 @@ def test_whose_sockets_are_whose_is_for_the_chip_made_of_code_to_say():
     assert not Radio().radio.owns(mine)
 
 
-def test_a_link_that_is_watched_no_more_is_not_told(ours):
+def test_a_link_that_is_watched_no_more_is_not_notified(ours):
     heard = []
     ours.radio.watch_link(heard.append)()
     ours.now(ours.radio.power_off())
@@ -217,7 +217,7 @@ def test_without_an_ipv4_address_there_is_no_way(ours):
 
 
 @pytest.mark.parametrize("code", [-128, -1])
-def test_past_the_chips_sockets_the_next_is_told_so(code):
+def test_past_the_chips_sockets_the_next_is_reported(code):
     ours = Radio(but(no_socket_code=code))
     for _ in range(4):
         ours.connected()
@@ -236,7 +236,7 @@ def test_a_socket_that_is_about_to_be_free_is_waited_for(ours):
     assert isinstance(results[0], Talk)
 
 
-def test_who_waits_for_a_socket_when_the_radio_goes_off_is_told(ours):
+def test_who_waits_for_a_socket_when_the_radio_goes_off_is_notified(ours):
     talks = [ours.connected() for _ in range(4)]
     talks[0][1].stuck = True
     talks[0][0].transport.write(b"never taken")
@@ -369,7 +369,7 @@ def test_a_look_up_that_is_given_up_asks_no_more(ours):
         ours.connected()  # its socket is free
 
 
-def test_work_that_is_given_up_and_fails_by_a_fault_of_ours_is_told(ours, logged_failures):
+def test_work_that_is_given_up_and_fails_by_a_fault_of_ours_is_reported(ours, logged_failures):
     async def fail(name):
         await ours.chip.wlan.status()
         raise ZeroDivisionError

@@ -96,7 +96,7 @@ def test_a_close_does_not_wait_for_ever_for_what_nobody_takes(ours):
     assert isinstance(talk.lost, error.ConnectionDone)
 
 
-def test_an_abort_is_told_at_once_and_drops_what_was_written(ours):
+def test_an_abort_is_reported_at_once_and_drops_what_was_written(ours):
     talk, peer = ours.connected()
     peer.stuck = True
     talk.transport.write(b"y" * 100_000)
@@ -455,7 +455,7 @@ def test_a_select_that_the_chip_refuses_has_every_socket_looked_at(ours):
     assert calm.lost is None
 
 
-def test_a_round_that_fails_is_told_and_not_the_last(ours, logged_failures):
+def test_a_round_that_fails_is_reported_and_not_the_last(ours, logged_failures):
     talk, peer = ours.connected()
     select = ours.chip.sockets.select
 

@@ -100,7 +100,7 @@ def test_a_connection_that_stands_gives_its_transport_to_the_real_protocol(host)
         (error.TimeoutError(), "no answer"),
     ],
 )
-def test_a_failed_dial_is_told_in_the_systems_words(host, reason, words):
+def test_a_failed_dial_is_reported_in_the_systems_words(host, reason, words):
     _, results = host.connect("192.0.2.1")
     host.refuse(reason)
     assert str(results[0]) == words
@@ -150,7 +150,7 @@ def test_without_power_nothing_goes(host):
     assert isinstance(told(host.radio.lookup("h"))[0], radio.NetworkUnreachableError)
 
 
-def test_who_watches_the_link_is_told_of_changes(host):
+def test_who_watches_the_link_gets_its_changes(host):
     seen = []
     unwatch = host.radio.watch_link(seen.append)
     host.radio.power_on()

@@ -57,7 +57,7 @@ def test_an_account_has_a_printable_name(name):
 @pytest.mark.parametrize(
     "name", [None, 7, True, b"x", "", "a\nb", "\x1b[2J", "x" * (MAX_ACCOUNT_CHARACTERS + 1)]
 )
-def test_what_cannot_name_an_account_is_told_without_being_quoted(name):
+def test_what_cannot_name_an_account_is_reported_without_being_quoted(name):
     with pytest.raises(ValueError, match=r"^an account's name (is \w+|of \d+ characters); allowed"):
         Account.named(name)
 
@@ -173,7 +173,7 @@ def test_a_check_can_be_cancelled():
     assert (len(cancelled), clock.getDelayedCalls()) == (1, [])
 
 
-def test_a_plugin_that_raises_cannot_say_and_its_message_which_may_be_the_token_is_not_told():
+def test_a_plugin_that_raises_cannot_say_and_its_message_which_may_be_the_token_is_not_reported():
     outcome = ask(lambda token: {}[token])
     assert isinstance(outcome.error, AuthUnavailableError)
     assert str(outcome.error).startswith(f"the plug-in raised KeyError at {__file__}:")

@@ -78,7 +78,7 @@ GOOD = hash_text(HashParameters(SALT, CHEAP), b"x" * 32)
         GOOD.replace(b64encode(SALT).decode().rstrip("="), "A" * 13),
     ],
 )
-def test_what_is_no_bearable_hash_is_told_without_being_quoted(text):
+def test_what_is_no_bearable_hash_is_reported_without_being_quoted(text):
     with pytest.raises(ValueError, match=r"^allowed: (ACCOUNT|costs of scrypt|base64)") as raised:
         parsed_hash(text)
     assert not text or text not in str(raised.value)
@@ -105,7 +105,7 @@ def test_what_an_editor_puts_around_lines_is_ignored(tmp_path):
     assert lines == {b"x" * 32: Account("kim")}
 
 
-def test_all_faults_are_told_at_once_by_their_lines():
+def test_all_faults_are_reported_at_once_by_their_lines():
     text = "\n".join([line("kim", "one"), "S3CRET", line("", "two"), line("robin", "one")])
     _accounts, faults = read_accounts(text)
     assert [fault[:6] for fault in faults] == ["line 2", "line 3", "line 4"]
@@ -126,7 +126,7 @@ def faults_of(path):
     return raised.value.faults
 
 
-def test_faults_name_the_file_and_are_not_told_without_end(tmp_path):
+def test_faults_name_the_file_and_are_not_reported_without_end(tmp_path):
     file = tmp_path / "accounts"
     file.write_text("wrong\n" * 100)
     faults = faults_of(file)
@@ -135,7 +135,7 @@ def test_faults_name_the_file_and_are_not_told_without_end(tmp_path):
     assert faults[-1].endswith("has 80 more faults")
 
 
-def test_a_file_that_cannot_be_used_at_all_is_told(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_used_at_all_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 10)
     file = tmp_path / "accounts"
     assert faults_of(file)[0].endswith(
@@ -316,7 +316,7 @@ def test_who_is_known_needs_no_computation_after_a_reload_that_keeps_the_line(tm
     assert filed.hashed == hashed
 
 
-def test_accounts_whose_used_tokens_are_gone_or_given_away_are_told_once(tmp_path):
+def test_accounts_whose_used_tokens_are_gone_or_given_away_are_reported_once(tmp_path):
     filed = Filed(tmp_path, *(line(each, each) for each in ("kim", "alex", "sam", "unused")))
     for each in ("kim", "alex", "sam"):
         filed.ask(each)
@@ -325,7 +325,7 @@ def test_accounts_whose_used_tokens_are_gone_or_given_away_are_told_once(tmp_pat
     assert filed.by_file.withdrawn == {"alex", "sam"}
 
 
-def test_the_shared_account_is_told_when_one_of_its_tokens_is_gone():
+def test_the_shared_account_is_notified_when_one_of_its_tokens_is_gone():
     shared = HardcodedAuthenticator("old", "new")
     shared.use(["old", "new", "newer"])
     assert not shared.withdrawn

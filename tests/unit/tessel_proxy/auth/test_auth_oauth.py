@@ -317,7 +317,7 @@ async def test_a_key_that_was_renewed_is_refused_though_its_access_token_lives_o
     [oauth_error("invalid_token", 401), (200, {"username": "tessel-dev"}), (200, {"apiKey": 7})],
 )
 @pytest_twisted.ensureDeferred
-async def test_where_the_profile_does_not_tell_a_new_grant_does(answer):
+async def test_where_the_profile_does_not_report_a_new_grant_does(answer):
     site = TokenSite()
     async with Listening(Site(site)) as server:
         checker = oauth(server.url)

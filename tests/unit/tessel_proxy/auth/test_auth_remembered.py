@@ -92,7 +92,7 @@ def test_a_service_that_is_down_leaves_those_in_that_it_knew(logged):
     assert (line["log_level"].name, line["error"]) == ("warn", "TP3010")
 
 
-def test_a_fault_of_ours_is_told_as_an_error_though_the_grace_hides_it(logged):
+def test_a_fault_of_ours_is_reported_as_an_error_though_the_grace_hides_it(logged):
     memory = Memory()
     memory.ask()
     memory.service.answer = AuthMisconfiguredError("fix it")
@@ -184,7 +184,7 @@ def test_all_who_ask_the_same_at_once_share_one_question():
     assert got == [KIM] * 3
 
 
-def test_all_are_told_that_there_is_no_answer():
+def test_all_learn_that_there_is_no_answer():
     memory = Memory(Deferred())
     got = []
     for _ in range(2):
@@ -221,7 +221,7 @@ def test_who_comes_after_one_was_given_up_asks_anew():
     assert got == ["new"]
 
 
-def test_one_who_is_told_may_give_up_for_another_who_is_just_about_to_be():
+def test_one_who_is_notified_may_give_up_for_another_who_is_just_about_to_be():
     flights, question, got = SingleFlight(), Deferred(), []
     first, second, third = [flights.join(b"key", lambda: question) for _ in range(3)]
     first.addCallback(lambda _answer: second.cancel())

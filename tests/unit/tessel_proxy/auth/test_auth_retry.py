@@ -43,7 +43,7 @@ def test_the_whole_pause_is_random():
     assert attempts.result == "yes"
 
 
-def test_the_last_trouble_is_told():
+def test_the_last_trouble_is_reported():
     attempts = Attempts(*[PassingTroubleError(str(number)) for number in range(9)], jitter=0)
     for _ in range(9):
         attempts.clock.advance(0)

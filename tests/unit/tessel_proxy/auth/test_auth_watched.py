@@ -36,7 +36,7 @@ class Answering:
         (ZeroDivisionError(), AuthResult.BROKEN),
     ],
 )
-def test_every_end_is_told_and_stays_what_it_was(answer, result):
+def test_every_end_is_reported_and_stays_what_it_was(answer, result):
     told, ended = [], []
     ReportingAuthenticator(Answering(answer), told.append).check("t").addBoth(ended.append)
     assert told == [result]

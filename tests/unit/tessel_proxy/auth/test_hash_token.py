@@ -80,14 +80,14 @@ def test_without_a_file_each_line_has_a_salt_of_its_own(monkeypatch, run):
         (" kim", GIVEN.encode(), "an account's name has # in front"),
     ],
 )
-def test_what_can_be_no_line_is_told_without_the_token(file, run, account, stdin, why):
+def test_what_can_be_no_line_is_reported_without_the_token(file, run, account, stdin, why):
     code, line, said = run("--stdin", account, stdin=stdin)
     assert (code, line) == (1, "")
     assert said.startswith(f"tessel-proxy: no token was made:\n  {why}")
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o644, True), (0o602, True), (0o640, False)])
-def test_a_file_that_everybody_can_read_or_change_is_told(file, run, mode, told):
+def test_a_file_that_everybody_can_read_or_change_is_reported(file, run, mode, told):
     file.touch()
     file.chmod(mode)
     code, _line, said = run("--stdin", "kim", stdin=GIVEN.encode())
@@ -98,7 +98,7 @@ def test_a_file_that_everybody_can_read_or_change_is_told(file, run, mode, told)
     assert (code, said) == (0, hint if told else "")
 
 
-def test_a_file_at_fault_is_told(file, run):
+def test_a_file_at_fault_is_reported(file, run):
     file.write_text("wrong")
     code, _line, said = run("kim")
     assert code == 2

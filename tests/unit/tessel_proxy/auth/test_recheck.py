@@ -60,7 +60,7 @@ def test_every_0_seconds_is_never():
         (AuthUnavailableError("down"), TokenLoss.UNCONFIRMED),
     ],
 )
-def test_a_token_that_holds_no_longer_is_told_once(answer, doubt):
+def test_a_token_that_holds_no_longer_is_reported_once(answer, doubt):
     rechecked = Rechecked()
     rechecked.says.answer = answer
     rechecked.clock.advance(60)
@@ -68,7 +68,7 @@ def test_a_token_that_holds_no_longer_is_told_once(answer, doubt):
     assert not rechecked.clock.getDelayedCalls()
 
 
-def test_an_authenticators_bug_is_told():
+def test_an_authenticators_bug_is_reported():
     rechecked = Rechecked()
     rechecked.says.answer = ZeroDivisionError()
     rechecked.clock.advance(60)
@@ -97,7 +97,7 @@ def test_it_does_not_show_the_token():
     ("answer", "retry", "outcome"),
     [(Refused(), False, "revoked"), (AuthUnavailableError("down"), True, "unconfirmed")],
 )
-def test_a_tunnel_whose_token_holds_no_longer_is_told_and_ended(logged, answer, retry, outcome):
+def test_a_tunnel_whose_token_holds_no_longer_is_reported_and_ended(logged, answer, retry, outcome):
     says = Says()
     stage = Stage(says, auth_recheck_s=60)
     stage.authenticate("retry/1", "reason/1")
@@ -113,7 +113,7 @@ def test_a_tunnel_whose_token_holds_no_longer_is_told_and_ended(logged, answer, 
     assert not stage.clock.getDelayedCalls()
 
 
-def test_an_original_device_is_told_in_its_own_words():
+def test_an_original_device_is_notified_in_its_own_words():
     says = Says()
     stage = Stage(says, auth_recheck_s=60)
     stage.authenticate()

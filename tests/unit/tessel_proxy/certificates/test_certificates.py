@@ -80,7 +80,7 @@ def mode(file):
         ("[::1]", x509.IPAddress(ip_address("::1"))),
     ],
 )
-def test_names_and_addresses_are_told_apart(text, name):
+def test_names_and_addresses_are_distinguished(text, name):
     assert general_name(text) == name
 
 
@@ -374,7 +374,7 @@ def issuing_key(key):
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def test_all_faulty_names_are_told_at_once_and_nothing_is_written(config):
+def test_all_faulty_names_are_reported_at_once_and_nothing_is_written(config):
     with pytest.raises(CertificateError) as raised:
         make_certificates(["a:1", "ok.example", "b/2"], config, NOW)
     assert [line[:5] for line in str(raised.value).splitlines()] == ["'a:1'", "'b/2'"]

@@ -42,7 +42,7 @@ def test_a_fifo_to_which_nobody_writes_keeps_nobody_waiting(tmp_path):
 
 
 @pytest.mark.timeout(10)
-def test_what_turns_into_a_fifo_between_look_and_open_is_told_too(tmp_path, monkeypatch):
+def test_what_turns_into_a_fifo_between_look_and_open_is_reported_too(tmp_path, monkeypatch):
     file, fifo = tmp_path / "file", tmp_path / "fifo"
     file.write_bytes(b"words")
     os.mkfifo(fifo)
@@ -53,12 +53,12 @@ def test_what_turns_into_a_fifo_between_look_and_open_is_told_too(tmp_path, monk
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/"])
-def test_devices_and_folders_are_told(path):
+def test_devices_and_folders_are_reported(path):
     with pytest.raises(FileError, match=NO_FILE):
         bytes_of(Path(path), 4)
 
 
-def test_a_socket_is_told(tmp_path):
+def test_a_socket_is_reported(tmp_path):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         with pytest.raises(FileError, match=NO_FILE):

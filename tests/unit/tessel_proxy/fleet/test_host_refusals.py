@@ -57,7 +57,7 @@ def host():
     return Host()
 
 
-def test_a_rule_is_told_to_all_processes_and_removed_again(host):
+def test_a_rule_is_reported_to_all_processes_and_removed_again(host):
     first = rule(account="kim")
     assert result(host.refusals.refuse(first)) == Spread(("a",), ("b",), kept=False)
     assert host.refusals.rules() == [first]
@@ -101,7 +101,7 @@ def test_a_published_rule_is_kept_and_other_notices_pass(host):
         result(host.refusals.publish(RuleRemoved(first.id)))
 
 
-def test_too_many_rules_are_told_to_nobody(host, monkeypatch):
+def test_too_many_rules_are_reported_to_nobody(host, monkeypatch):
     monkeypatch.setattr("tessel_proxy.operations.refusal_list.MAX_RULES", 1)
     result(host.refusals.refuse(rule(account="kim", until_at=NOW + 1)))
     with pytest.raises(TooManyRulesError):

@@ -93,7 +93,7 @@ def test_the_supervisor_learns_when_a_worker_serves(pair):
     assert pair.served == [True]
 
 
-def test_a_look_tells_of_the_others_tunnels_and_returns_the_workers_state(pair):
+def test_a_look_reports_the_others_tunnels_and_returns_the_workers_state(pair):
     pair.worker.status = lambda: (7, ["memory is full"], b"metrics")
     box = pair.result(pair.supervisor.call(Look, elsewhere=30))
     assert box == {"tunnels": 7, "obstacles": ["memory is full"], "metrics": b"metrics"}
@@ -155,7 +155,7 @@ def test_a_notice_of_another_version_is_not_confirmed_and_the_connection_stays(p
     assert pair.result(pair.worker.engine.renew("")) == ["host/1.1"]
 
 
-def test_wrong_tokens_are_told_to_the_worker(pair):
+def test_wrong_tokens_are_reported_to_the_worker(pair):
     pair.result(pair.engine.wrong_tokens("192.0.2.1", 1, 5, 600.0))
     pair._pump.flush()
     assert pair.result(pair.worker.engine.wrong_tokens("192.0.2.1", 0, 5, 600.0)) == 1.0

@@ -82,7 +82,7 @@ def test_a_demand_of_nothing_takes_the_member_from_the_account(engine):
 # --- devices
 
 
-def test_a_device_that_moves_takes_its_place_along_and_its_former_member_is_told(engine):
+def test_a_device_that_moves_takes_its_place_along_and_its_former_member_is_notified(engine):
     heard = []
     engine.listen("a", heard.append)
     admit(engine, "a", 2, device="d")
@@ -97,7 +97,7 @@ def test_a_device_that_moves_where_the_limit_is_exceeded_is_refused(engine):
     assert not admit(engine, "b", 1, device="d", limit=3).granted
 
 
-def test_arrivals_in_an_exchange_are_told_to_the_former_member_only(engine):
+def test_arrivals_in_an_exchange_are_reported_to_the_former_member_only(engine):
     heard = {"a": [], "b": [], "c": []}
     for member, lines in heard.items():
         engine.listen(member, lines.append)

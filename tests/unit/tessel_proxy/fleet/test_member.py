@@ -189,7 +189,7 @@ def test_far_from_the_limit_most_tunnels_open_without_a_call(clock):
     assert next(iter(engine.accounts())).demand.tunnels == 100
 
 
-def test_a_device_that_moves_is_told_to_the_process_that_had_it(two):
+def test_a_device_that_moves_is_reported_to_the_process_that_had_it(two):
     a, b = two
     a.open(device="d")
     b.open(device="d")
@@ -349,7 +349,7 @@ def test_wrong_tokens_are_not_known_without_the_engine(two, engine):
     assert now(a.guesses.level("192.0.2.1")) is None
 
 
-def test_devices_that_came_without_the_engine_are_told_when_it_is_back(two, engine, clock):
+def test_devices_that_came_without_the_engine_are_reported_when_it_is_back(two, engine, clock):
     a, b = two
     a.open(device="d")
     engine.is_away = True
@@ -400,7 +400,7 @@ def test_counts_are_right_again_after_the_engine_has_lost_them(two, engine, cloc
     assert not b.open()
 
 
-def test_a_device_that_left_before_the_engine_heard_of_it_is_not_told(two, engine, clock):
+def test_a_device_that_left_before_the_engine_heard_of_it_is_not_notified(two, engine, clock):
     a, b = two
     a.open(device="d")
     engine.is_away = True

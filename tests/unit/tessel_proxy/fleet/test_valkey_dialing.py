@@ -90,7 +90,7 @@ async def test_a_user_with_the_documented_rights_can_do_everything(server, engin
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_wrong_password_is_told_and_tried_again(server, engines):
+async def test_a_wrong_password_is_reported_and_tried_again(server, engines):
     found = dialer(("127.0.0.1", server.port), user="proxy", password="wrong")
     assert "WRONGPASS" in await refused(found)
     engine = engines.started(ValkeyEngine(reactor, found))
@@ -141,7 +141,7 @@ class NeverConnects:
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_database_that_is_not_there_is_told(server):
+async def test_a_database_that_is_not_there_is_reported(server):
     assert "out of range" in await refused(dialer(("127.0.0.1", server.port), database=99))
 
 
@@ -253,7 +253,7 @@ async def answers(engine):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_service_that_sentinel_does_not_know_is_told(engines):
+async def test_a_service_that_sentinel_does_not_know_is_reported(engines):
     sentinel = ValkeyServer(sentinel_of=1).start()
     try:
         fault = await refused(dialer(("127.0.0.1", sentinel.port), service="other"))

@@ -145,7 +145,7 @@ async def test_a_device_that_moves_takes_its_place_along(hosts):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_device_that_arrives_without_admission_is_told_to_the_older_member(hosts):
+async def test_a_device_that_arrives_without_admission_is_reported_to_the_older_member(hosts):
     first, second = hosts
     heard = []
     first.listen("a", heard.append)
@@ -156,7 +156,7 @@ async def test_a_device_that_arrives_without_admission_is_told_to_the_older_memb
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_device_that_comes_back_to_its_member_tells_nobody(hosts):
+async def test_a_device_that_comes_back_to_its_member_reports_nothing(hosts):
     first, second = hosts
     heard = []
     first.listen("a", heard.append)

@@ -159,7 +159,9 @@ async def test_a_device_that_its_member_may_refuse_keeps_its_tunnel_elsewhere(se
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_device_that_was_refused_is_told_to_an_emptied_server_where_it_is(server, engines):
+async def test_a_device_that_was_refused_is_reported_to_an_emptied_server_where_it_is(
+    server, engines
+):
     host = await engines.up(server.port)
     await host.renew("a")
     await host.admit("a", "shop", "till", 0, 1)
@@ -414,7 +416,7 @@ async def test_the_members_that_were_last_seen_are_assumed_after_a_loss(server, 
 
 
 @pytest_twisted.ensureDeferred
-async def test_the_log_tells_once_that_the_engine_is_away_and_back(
+async def test_the_log_reports_once_that_the_engine_is_away_and_back(
     server, engines, logged, monkeypatch
 ):
     monkeypatch.setattr("tessel_proxy.fleet.valkey.health.STEADY_S", 0.5)

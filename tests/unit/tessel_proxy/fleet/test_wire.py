@@ -98,7 +98,9 @@ def test_a_call_over_a_lost_connection_fails_at_once(clock):
     assert isinstance(failure_of(remote.renew("a")), EngineError)
 
 
-def test_to_read_wrong_tokens_makes_no_call_but_uses_what_the_supervisor_told(remote, calls, clock):
+def test_to_read_wrong_tokens_makes_no_call_but_uses_what_the_supervisor_reported(
+    remote, calls, clock
+):
     assert now(remote.wrong_tokens("192.0.2.1", 0, 10, 100.0)) == 0.0
     remote.guessed("192.0.2.1", 3.0)
     clock.advance(10.0)

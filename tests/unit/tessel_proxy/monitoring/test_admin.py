@@ -50,7 +50,7 @@ async def test_a_process_that_answers_is_healthy(asked):
 
 
 @pytest_twisted.ensureDeferred
-async def test_why_it_is_not_ready_is_told_a_line_each(asked):
+async def test_why_it_is_not_ready_is_reported_in_a_line_each(asked):
     assert await asked.get("/readyz") == (200, "ok\n")
     asked.readiness.draining = True
     asked.readiness.credentials_wrong()
@@ -114,7 +114,7 @@ def parts(answer):
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 @pytest_twisted.ensureDeferred
-async def test_health_is_told_whatever_the_target_looks_like(asked, method, target):
+async def test_health_is_reported_whatever_the_target_looks_like(asked, method, target):
     status, fields, body = parts(await answered(asked, request(method, target, *CLOSE)))
     assert status == 200
     assert body == (b"ok\n" if method == "GET" else b"")
@@ -165,7 +165,7 @@ async def test_other_methods_are_answered_with_those_that_are_allowed(asked, met
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/"])
 @pytest_twisted.ensureDeferred
-async def test_options_tells_what_is_allowed(asked, path):
+async def test_options_says_what_is_allowed(asked, path):
     status, fields, body = parts(await answered(asked, request("OPTIONS", path, *CLOSE)))
     assert (status, fields["allow"], body) == (200, "GET, HEAD, OPTIONS", b"")
 
@@ -187,7 +187,7 @@ async def test_a_connection_is_kept_for_more_requests(asked):
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_client_that_expects_100_is_told_to_continue(asked):
+async def test_a_client_that_expects_100_is_asked_to_continue(asked):
     expecting = ("Expect: 100-continue", "Content-Length: 2", *CLOSE)
     heard = await answered(asked, request("GET", "/healthz", *expecting), b"{}")
     assert heard.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")

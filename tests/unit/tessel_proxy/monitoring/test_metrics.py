@@ -77,7 +77,7 @@ def test_limits_stand_beside_what_they_limit(scrape):
     assert scrape.value("memory_limit_bytes") == Config().memory_max_mib * 1024 * 1024
 
 
-def test_the_end_of_revocation_lists_is_told_if_there_are_any(scrape):
+def test_the_end_of_revocation_lists_is_reported_if_there_are_any(scrape):
     name = "revocations_not_after_timestamp_seconds"
     assert scrape.value(name) == 0
     scrape.revocations_end = 1_900_000_000.0
@@ -133,7 +133,7 @@ def test_of_accounts_the_greatest_value_stands_beside_the_limit_and_no_name():
     assert scrape.value("accounts") == 1
 
 
-def test_full_memory_is_told_of_and_is_not_ready(scrape):
+def test_full_memory_is_reported_and_is_not_ready(scrape):
     assert (scrape.value("memory_full"), scrape.value("ready")) == (0, 1)
     scrape.readiness.is_full = lambda: True
     assert (scrape.value("memory_full"), scrape.value("ready")) == (1, 0)
@@ -158,7 +158,7 @@ def test_tunnels_are_counted_as_they_come_and_go(scrape):
     assert not scrape.ledger.tunnels
 
 
-def test_open_tunnels_are_told_by_whether_they_have_a_token(scrape):
+def test_open_tunnels_are_reported_by_whether_they_have_a_token(scrape):
     tunnels = scrape.sources.tunnels
     tunnels.all |= {1, 2, 3}
     tunnels.unauthenticated.add(3)
@@ -178,7 +178,7 @@ def test_substreams_are_counted_by_kind_and_outcome(scrape):
     assert closed == scrape.value("substreams_closed_total") == 1
 
 
-def test_bytes_are_told_while_they_flow_and_stay_told(scrape):
+def test_bytes_are_reported_while_they_flow_and_stay_reported(scrape):
     record = SubstreamRecord(of=scrape.tunnel(), substream=2, kind="net", started_at=0)
     record.bytes_from_device, record.bytes_from_target = 5, 7
 
@@ -207,7 +207,7 @@ def test_a_proxy_that_is_going_says_so(scrape):
     assert (scrape.value("ready"), scrape.value("draining")) == (0, 1)
 
 
-def test_the_certificates_end_is_told_if_it_is_known(scrape):
+def test_the_certificates_end_is_reported_if_it_is_known(scrape):
     name = "certificate_not_after_timestamp_seconds"
     assert scrape.value(name) == 1_900_000_000
     scrape.ends = None
@@ -219,7 +219,7 @@ def test_lines_that_the_log_lost_are_counted(scrape):
     assert scrape.value("log_lines_dropped_total") == 7
 
 
-def test_the_build_and_the_process_are_told(scrape):
+def test_the_build_and_the_process_are_reported(scrape):
     assert scrape.value("build_info") == 1
     assert {"process_open_fds", "python_info"} <= {each.name for each in scrape.samples}
 

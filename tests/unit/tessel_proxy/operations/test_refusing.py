@@ -64,7 +64,7 @@ def told(stage):
         {"address": "192.0.2.0/24"},
     ],
 )
-def test_an_open_tunnel_is_ended_and_its_device_is_told_why_and_for_how_long(stage, subject):
+def test_an_open_tunnel_is_ended_and_its_device_learns_why_and_for_how_long(stage, subject):
     stage.authenticate(*FEATURES, device="kitchen")
     with LoggedEvents() as logged:
         assert stage.refusing.add(rule(**subject, until_at=NOW + 90)) == 1
@@ -81,7 +81,7 @@ def test_a_device_without_features_hears_what_it_always_heard(stage):
     assert stage.heard[-1] == {"authed": False}
 
 
-def test_a_rule_without_an_end_tells_the_device_not_to_try_again(stage):
+def test_a_rule_without_an_end_asks_the_device_not_to_try_again(stage):
     stage.authenticate(*FEATURES)
     stage.refusing.add(rule(account="hardcoded"))
     stage.pump()
@@ -103,7 +103,7 @@ def test_other_tunnels_stay(stage, subject):
     assert not target.aborted
 
 
-def test_a_device_that_is_refused_is_told_when_its_token_was_accepted(stage):
+def test_a_device_that_is_refused_is_notified_when_its_token_was_accepted(stage):
     stage.refusing.add(rule(account="hardcoded", until_at=NOW + 90))
     with LoggedEvents() as logged:
         stage.authenticate(*FEATURES, device="kitchen")

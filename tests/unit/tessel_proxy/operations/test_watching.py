@@ -105,7 +105,7 @@ def looking(place):
     return watched
 
 
-def test_new_tunnels_that_do_not_fit_are_told_by_the_next_looks(place, looking):
+def test_new_tunnels_that_do_not_fit_are_reported_by_the_next_looks(place, looking):
     look = looking(most=4)
     place.open(10)
     told = [numbers(look()["opened"]) for _ in range(4)]
@@ -113,7 +113,7 @@ def test_new_tunnels_that_do_not_fit_are_told_by_the_next_looks(place, looking):
     assert sorted(each for rows in told for each in rows) == list(range(10))
 
 
-def test_counts_that_do_not_fit_are_told_by_the_next_looks_and_wait_their_turn(place, looking):
+def test_counts_that_do_not_fit_are_reported_by_the_next_looks_and_wait_their_turn(place, looking):
     place.open(10)
     look = looking(most=4)
     place.move(*range(10))
@@ -125,7 +125,7 @@ def test_counts_that_do_not_fit_are_told_by_the_next_looks_and_wait_their_turn(p
     assert all(nbytes == 2 * (1 + number) for number, nbytes in told[6:])
 
 
-def test_a_tunnel_that_has_stopped_to_move_bytes_is_told_once_more(place, looking):
+def test_a_tunnel_that_has_stopped_to_move_bytes_is_reported_once_more(place, looking):
     look = looking()
     place.open()
     look()
@@ -135,7 +135,7 @@ def test_a_tunnel_that_has_stopped_to_move_bytes_is_told_once_more(place, lookin
     assert look()["changed"] == []
 
 
-def test_a_tunnel_that_waits_for_its_device_to_close_is_told_to_be_closing(place, looking):
+def test_a_tunnel_that_waits_for_its_device_to_close_is_reported_to_be_closing(place, looking):
     tunnel = place.open()
     look = looking()
     tunnel.stage = "closing"
@@ -147,7 +147,7 @@ def test_a_tunnel_that_waits_for_its_device_to_close_is_told_to_be_closing(place
     assert numbers(look()["closed"]) == [0]
 
 
-def test_who_begins_to_watch_tunnels_is_told_what_came_since_the_last_look(place, looking):
+def test_who_begins_to_watch_tunnels_gets_what_came_since_the_last_look(place, looking):
     look = looking(topics=["totals"])
     place.open(2)
     assert look()["opened"] == []
@@ -155,7 +155,7 @@ def test_who_begins_to_watch_tunnels_is_told_what_came_since_the_last_look(place
     assert numbers(look(topics=["tunnels", "totals"])["opened"]) == [2]
 
 
-def test_a_process_that_came_after_the_watcher_tells_all_its_tunnels(place):
+def test_a_process_that_came_after_the_watcher_reports_all_its_tunnels(place):
     place.open(2)
     assert sorted(numbers(place.look(has_snapshot=True)["opened"])) == [0, 1]
     assert place.look(has_snapshot=True)["opened"] == []
@@ -228,7 +228,7 @@ class Life:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_each_watcher_was_told_adds_up_to_what_is_open(place, seed):
+def test_what_each_watcher_got_adds_up_to_what_is_open(place, seed):
     chance = random.Random(seed)
     life, pages = Life(place, chance), [Page(place, "one"), Page(place, "other")]
     for _ in range(200):

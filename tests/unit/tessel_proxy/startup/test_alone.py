@@ -132,7 +132,7 @@ async def test_a_notice_that_could_not_be_acted_on_is_not_confirmed(running, ser
 
 
 @pytest_twisted.ensureDeferred
-async def test_in_a_fleet_all_proxies_are_told(running, said):
+async def test_in_a_fleet_all_proxies_are_notified(running, said):
     done = await checked(running(Engine(said)))
     assert done == {"confirmed": ["here", "there"], "missing": []}
     assert said == ["engine", "service"]

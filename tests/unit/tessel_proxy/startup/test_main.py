@@ -110,14 +110,14 @@ def test_make_cert_encrypts_keys_with_key_pass(place, tmp_path):
     assert "ENCRYPTED" in (tmp_path / "config/private-key.pem").read_text()
 
 
-def test_make_cert_tells_each_faulty_name(place, capsys):
+def test_make_cert_reports_each_faulty_name(place, capsys):
     assert command.main(["make-cert", "a:1", "b/2"]) == 1
     _out, err = lines(capsys)
     assert err[0] == "tessel-proxy: no certificate was made:"
     assert [line[:7] for line in err[1:]] == ["  'a:1'", "  'b/2'"]
 
 
-def test_make_cert_tells_what_cannot_be_written(place, tmp_path, capsys):
+def test_make_cert_reports_what_cannot_be_written(place, tmp_path, capsys):
     (tmp_path / "config").write_text("a file")
     assert command.main(["make-cert", "localhost"]) == 1
     _out, err = lines(capsys)
@@ -201,7 +201,7 @@ def test_check_config_hints_at_a_file_that_lets_nobody_in(usable, tmp_path, caps
 
 
 @pytest.mark.parametrize("argv", [["check-config"], ["serve"], []])
-def test_all_faults_of_settings_files_and_plugin_are_told_at_once(place, argv, capsys):
+def test_all_faults_of_settings_files_and_plugin_are_reported_at_once(place, argv, capsys):
     place.update(PORT="x", AUTH_PLUGIN="no_such:x", AUTH_PLUGIN_FILE="x", TARGET_CA_FILE="none.pem")
     assert command.main(argv) == 2
     _out, err = lines(capsys)
@@ -216,7 +216,7 @@ def test_all_faults_of_settings_files_and_plugin_are_told_at_once(place, argv, c
     ]
 
 
-def test_a_missing_authenticator_is_told_once(place):
+def test_a_missing_authenticator_is_reported_once(place):
     with pytest.raises(ConfigError) as raised:
         get_ready({}, MemoryReactorClock())
     assert len([fault for fault in raised.value.faults if "no authenticator" in fault]) == 1
@@ -388,7 +388,7 @@ def test_the_log_goes_on_without_a_file_that_cannot_be_opened(tmp_path):
 # --- serving
 
 
-def test_serve_runs_the_proxy_with_what_is_ready_and_tells_of_hints(usable, monkeypatch):
+def test_serve_runs_the_proxy_with_what_is_ready_and_reports_hints(usable, monkeypatch):
     begun, made, run = [], [], []
 
     class Proxy(Service):

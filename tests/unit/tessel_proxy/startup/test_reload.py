@@ -143,7 +143,7 @@ def test_a_half_renewed_pair_is_tried_again_and_the_old_one_stays(reloader, word
     assert words.loads == 4  # and no more tries
 
 
-def test_another_fault_is_told_of_again(reloader, words, clock):
+def test_another_fault_is_reported_again(reloader, words, clock):
     words.put("second", only="one")
     with capturedLogs() as logs:
         clock.pump([LOOK_S] * 2)

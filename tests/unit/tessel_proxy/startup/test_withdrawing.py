@@ -47,12 +47,12 @@ def process(engine):
     return Process(engine)
 
 
-def test_a_look_checks_the_tunnels_of_this_process_and_tells_nobody(process, engine):
+def test_a_look_checks_the_tunnels_of_this_process_and_reports_nothing(process, engine):
     process.looks("kim")
     assert (process.checked, engine.told) == (["kim"], [])
 
 
-def test_a_sighup_tells_the_others_once_also_of_what_a_look_has_found_before(process, engine):
+def test_a_sighup_notifies_the_others_once_also_of_what_a_look_has_found_before(process, engine):
     process.looks("kim")
     process.clock.advance(TOLD_S)
     process.looks("alex")
@@ -61,7 +61,7 @@ def test_a_sighup_tells_the_others_once_also_of_what_a_look_has_found_before(pro
     assert engine.told == [TokensRevoked("alex"), TokensRevoked("kim")]
 
 
-def test_what_the_others_have_found_themselves_meanwhile_is_not_told(process, engine):
+def test_what_the_others_have_found_themselves_meanwhile_is_not_reported(process, engine):
     process.looks("kim")
     process.clock.advance(TOLD_S + 1)
     process.tokens.tell()

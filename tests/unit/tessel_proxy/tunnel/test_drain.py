@@ -167,7 +167,7 @@ def goaways(stage):
     return [call for call in stage.listener.calls if call.startswith("go away")]
 
 
-def test_a_device_that_knows_the_word_is_told():
+def test_a_device_that_knows_the_word_is_notified():
     stage = Stage()
     stage.device.enable({"goaway/1"})
     stage.authenticate("goaway/1")
@@ -176,7 +176,7 @@ def test_a_device_that_knows_the_word_is_told():
     assert goaways(stage) == ["go away after 1800"]
 
 
-def test_a_device_that_does_not_is_told_nothing():
+def test_a_device_that_does_not_gets_nothing():
     stage = Stage()
     stage.authenticate()
     assert stage.session.drain(1800) is False
@@ -209,7 +209,7 @@ def test_a_tunnel_ends_with_its_last_substream():
     assert stage.listener.lost is not None
 
 
-def test_while_it_drains_a_device_that_was_not_told_is_still_served():
+def test_while_it_drains_a_device_that_was_not_asked_to_leave_is_still_served():
     stage = Stage()
     stage.authenticate()
     _protocol, first = stage.relay()

@@ -43,7 +43,7 @@ def test_a_named_device_whose_tunnel_ends_has_left(places):
     assert places.said == [("take", account, "board"), ("left", account, "board")]
 
 
-def test_a_device_without_a_name_leaves_nothing_to_tell(places):
+def test_a_device_without_a_name_leaves_nothing_to_report(places):
     stage = staged(places)
     stage.authenticate()
     stage.session.stop()

@@ -201,7 +201,7 @@ def test_an_authenticators_bug_costs_its_tunnel_alone(logged, logged_failures):
 # --- substreams before the answer
 
 
-def test_a_substream_before_any_token_is_told_off_and_cut(logged):
+def test_a_substream_before_any_token_is_refused_and_cut(logged):
     stage = Stage()
     device = stage.connect()
     assert is_cut(stage)
@@ -235,7 +235,7 @@ def test_substreams_wait_for_the_answer_and_nothing_is_looked_up_before(slow):
     assert target.value() == b"early"
 
 
-def test_substreams_that_waited_for_a_refusal_are_told_off_and_cut(slow):
+def test_substreams_that_waited_for_a_refusal_are_refused_and_cut(slow):
     stage = Stage(slow)
     stage.say({"token": "x"})
     stage.connect("example.com")
@@ -378,7 +378,7 @@ def test_the_census_knows_who_is_there_and_who_is_without_a_token():
 # --- the end
 
 
-def test_the_closing_line_tells_the_whole_story(logged):
+def test_the_closing_line_reports_the_whole_story(logged):
     stage = Stage()
     stage.authenticate("device/1", device="kitchen")
     device, target = stage.relay()
@@ -424,7 +424,7 @@ def test_a_peer_that_breaks_the_protocol_is_named(logged):
         (SSL.Error([("SSL routines", "", "decryption failed")]), True, "lost"),
     ],
 )
-def test_how_a_tunnel_ended_is_told(logged, reason, secured, expected):
+def test_how_a_tunnel_ended_is_reported(logged, reason, secured, expected):
     stage = Stage()
     stage.session._secured = secured
     stage.session.tunnelLost(Failure(reason))

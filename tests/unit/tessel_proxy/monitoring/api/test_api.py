@@ -62,7 +62,7 @@ async def test_a_page_ends_where_the_next_begins(place, device):
 
 
 @pytest_twisted.ensureDeferred
-async def test_an_ended_tunnel_tells_its_device_why(place, device):
+async def test_an_ended_tunnel_sends_its_device_the_reason(place, device):
     row = (await place.ask("GET", "tunnels"))[1]["tunnels"][0]
     ended = await place.ask("DELETE", f"tunnels/{row['id']}?reason=bed%20time")
     assert ended[1]["ended"] == 1
@@ -73,7 +73,7 @@ async def test_an_ended_tunnel_tells_its_device_why(place, device):
 
 
 @pytest_twisted.ensureDeferred
-async def test_who_watches_and_the_log_are_told_why_a_tunnel_was_ended(place, device):
+async def test_who_watches_and_the_log_learn_why_a_tunnel_was_ended(place, device):
     row = (await place.ask("GET", "tunnels"))[1]["tunnels"][0]
     look = lambda: place.operations.answer("look", {"watcher": "w", "tunnels": []})["tunnels"]  # noqa: E731
     look()
@@ -87,7 +87,7 @@ async def test_who_watches_and_the_log_are_told_why_a_tunnel_was_ended(place, de
 
 
 @pytest_twisted.ensureDeferred
-async def test_who_watches_is_told_how_a_lost_tunnel_was_lost(place, device):
+async def test_who_watches_learns_how_a_lost_tunnel_was_lost(place, device):
     look = lambda: place.operations.answer("look", {"watcher": "w", "tunnels": []})["tunnels"]  # noqa: E731
     look()
     place.stage.device.abortConnection()
@@ -277,7 +277,7 @@ def read(place, topics, lines, found):
 
 
 @pytest_twisted.ensureDeferred
-async def test_events_tell_what_is_new(place, device):
+async def test_events_report_what_is_new(place, device):
     row = (await place.ask("GET", "tunnels"))[1]["tunnels"][0]
     found = []
     reading = deferToThread(
@@ -305,7 +305,7 @@ def after(lines, name):
     return lines[at + 1].removeprefix("data: ") if len(lines) > at + 1 else "{}"
 
 
-def test_a_look_tells_what_has_changed_since_the_look_before(place, device):
+def test_a_look_reports_what_has_changed_since_the_look_before(place, device):
     look = lambda: place.operations.answer("look", {"watcher": "w", "tunnels": []})["tunnels"]  # noqa: E731
     assert look() == {"opened": [], "changed": [], "closed": []}
     _protocol, transport = place.stage.relay()

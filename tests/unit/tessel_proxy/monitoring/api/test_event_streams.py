@@ -133,7 +133,7 @@ def test_watchers_take_a_new_snapshot_when_a_process_has_not_answered(host, then
     assert (page.is_cut, totals.is_cut) == (True, False)
 
 
-def test_a_process_that_answers_for_the_first_time_cuts_nobody_and_tells_all(host):
+def test_a_process_that_answers_for_the_first_time_cuts_nobody_and_reports_all(host):
     page = host.watch("tunnels")
     host.answer(a=NOTHING)
     host.clock.advance(1.0)
