@@ -196,8 +196,9 @@ class TLSTransport(TLSMemoryBIOProtocol):
     def settle(self) -> None:
         """Free the memory that only a busy connection needs. Call this after some silence."""
         if self._handshakeDone and not self._lostTLSConnection:
+            if not self._quiet_writes:  # else it has none
+                self._put_away()
             self._quiet_writes = QUIET_WRITES
-            self._put_away()
 
     def _put_away(self) -> None:
         if self._tlsConnection is not None:  # else it was lost meanwhile
