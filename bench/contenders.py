@@ -106,7 +106,7 @@ def make_certificate(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How the proxy is started: its command line, and settings beside those of the bench."""
+    """The command line that starts the proxy, and settings beside those of the bench."""
 
     program: Sequence[str | Path] = (command("tessel-proxy"),)
     settings: Mapping[str, str] = field(default_factory=dict)

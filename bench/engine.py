@@ -1,4 +1,4 @@
-"""What the engine of a fleet carries: simulated proxies with the real client, and a real server.
+"""Measures the engine of a fleet: simulated proxies with the real client, and a real server.
 
     .venv/bin/python -m bench.engine                      # 1, 10, 100 and 1,000 proxies
     .venv/bin/python -m bench.engine 50 --accounts 4000   # 50 proxies with 4,000 accounts each
@@ -59,7 +59,7 @@ DAY_BYTES: Final = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one proxy does. Rates are per second."""
+    """The load that one simulated proxy makes. Rates are per second."""
 
     accounts: int
     shared: int
@@ -71,7 +71,7 @@ class Load:
 
 @dataclass(slots=True)
 class Tally:
-    """What was measured: seconds of each call by its kind, and how many failed."""
+    """The measurements: seconds of each call by its kind, and how many calls failed."""
 
     took_s: dict[str, list[float]] = field(default_factory=dict)
     failed: int = 0

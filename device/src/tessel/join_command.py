@@ -70,7 +70,7 @@ def add_join_options(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Where the command reads an invitation, and writes results and reports."""
+    """The streams from which the command reads an invitation, and to which it writes."""
 
     input: TextIO
     output: TextIO

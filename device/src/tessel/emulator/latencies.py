@@ -1,4 +1,4 @@
-"""How long the chip takes to answer, and how many bytes it carries per second."""
+"""The times that the simulated chip takes to answer, and the bytes that it carries per second."""
 
 from __future__ import annotations
 

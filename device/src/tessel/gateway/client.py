@@ -43,7 +43,7 @@ class Stage(Enum):
 
 
 class Happening(Enum):
-    """What moves a client's connection from one stage to another."""
+    """The events that move a client's connection from one stage to another."""
 
     REQUESTED = auto()
     CONNECTED = auto()
@@ -73,7 +73,7 @@ NEXT: Final[Mapping[Stage, Mapping[Happening, Stage]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a client needs of the gateway."""
+    """The parts of the gateway that all of its clients use."""
 
     network: INetwork
     clock: IReactorTime

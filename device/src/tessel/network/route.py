@@ -25,7 +25,7 @@ from tessel.settings import Settings
 
 
 class Way(Enum):
-    """How the bytes of a connection reach its target: directly, or in a substream of the tunnel."""
+    """The ways of a connection's bytes to its target: directly, or in a substream of the tunnel."""
 
     DIRECT = auto()
     NET_SUBSTREAM = auto()

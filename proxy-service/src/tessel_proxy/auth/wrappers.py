@@ -21,7 +21,7 @@ from tessel_proxy.records.durations import Histogram
 
 
 class AuthResult(StrEnum):
-    """How a token check ended, as reported to logs and metrics."""
+    """The end of a token check, as reported to logs and metrics."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"

@@ -43,7 +43,7 @@ class _LocalConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """One proxy, which answers for all that share its state. Each request has its connection."""
+    """A client of the API of one proxy, which answers for all that share its state."""
 
     def __init__(self, place: Place, answer_s: float = ANSWER_S) -> None:
         """`answer_s`: seconds to wait for an answer."""

@@ -1,4 +1,4 @@
-"""What `top` knows about the proxies: a snapshot, and the events that came after it. No I/O."""
+"""The picture of the proxies in `top`: a snapshot, and the events that came after it. No I/O."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the API answered when a stream of events began.
+    """The answers of the API when a stream of events began.
 
     `proxies` and `history` are answers of these resources.
     """

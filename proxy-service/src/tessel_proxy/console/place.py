@@ -21,7 +21,7 @@ class WrongPlaceError(ConsoleError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a proxy is: the path of its socket or, if that is None, its URL and the token."""
+    """The address of a proxy: the path of its socket or, if that is None, its URL and the token."""
 
     control_socket: Path | None
     url: str = ""
@@ -29,7 +29,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """How errors call it."""
+        """The name of the place in errors."""
         return self.url if self.control_socket is None else f"CONTROL_SOCKET={self.control_socket}"
 
 

@@ -1,4 +1,4 @@
-"""Where a command prints, and in which form."""
+"""The output of a command, and the form in which it prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `top` draws: a pure function of its picture and of the terminal's size."""
+"""Draws the screen of `top`: a pure function of its picture and of the terminal's size."""
 
 from __future__ import annotations
 

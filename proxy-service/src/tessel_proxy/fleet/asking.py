@@ -32,7 +32,7 @@ Arguments: TypeAlias = Mapping[str, Any]
 
 
 class AsksBoxes(Interface):
-    """One worker, as far as it can be asked; WorkerProcess has these."""
+    """The part of WorkerProcess that is needed to ask a worker."""
 
     @property
     def member(self) -> str: ...

@@ -109,7 +109,7 @@ class DeviceNews:
         self.sent_departed(account, news)
 
     def sent_departed(self, account: str, news: News) -> None:
-        """As `sent`, for a call that names no arrivals."""
+        """Note that a call without arrivals was sent; see `sent`."""
         self._drop(self._departed, account, news.departed)
 
     def _names(self, account: str) -> set[str]:

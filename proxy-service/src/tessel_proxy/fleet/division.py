@@ -45,7 +45,7 @@ def memory_hint(config: LimitSettings, workers: int) -> list[str]:
 
 
 class TunnelRoom:
-    """How many tunnels this worker may have, so that all together have at most MAX_TUNNELS.
+    """Limits the tunnels of this worker, so that all together have at most MAX_TUNNELS.
 
     The supervisor says each second how many the others have, so the limit may be exceeded by what
     opens within two seconds. If it has not for LOOKED_S, this worker has its even part.

@@ -51,7 +51,7 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one account has and wants on one member. `Totals` are the sums over all members.
+    """The tunnels and rates of one account on one member: in use, and wanted.
 
     `tunnels` and `substreams` are open now; the other fields are numbers per second: more than was
     used, if a limit held something back.

@@ -1,4 +1,4 @@
-"""What the first process of a host keeps for its members: the operator's rules, and usage."""
+"""Keeps the operator's rules and the usage for the members of a host, in its first process."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def member_name() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What a process needs to be a member: its name and the engine.
+    """The name and the engine that make a process a member of a fleet.
 
     `workers`: the number of processes of this host.
     """

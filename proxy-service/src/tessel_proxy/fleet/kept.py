@@ -1,4 +1,4 @@
-"""What the process that owns an engine keeps for the members of its host."""
+"""The interface to what the process that owns an engine keeps for the members of its host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tessel_proxy.operations import Rule, Usage
 
 
 class Kept(Interface):
-    """What a host keeps for its members; HostKeeping explains the methods."""
+    """The interface to what a host keeps for its members; HostKeeping explains the methods."""
 
     def rules_after(self, rule_id: str) -> Sequence[Rule]: ...
     def reported(self, member: str, number: int, more: Mapping[str, Usage]) -> None: ...

@@ -27,7 +27,7 @@ class IWorkerReactor(IReactorProcess, IReactorSocket, IReactorTime):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What starts workers: program and arguments, environment, and descriptors they inherit.
+    """The program of workers: arguments, environment, and descriptors that they inherit.
 
     `standard_error` gets a worker's last words if the supervisor dies; `nothing` is /dev/null.
     """

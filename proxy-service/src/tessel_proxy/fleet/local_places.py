@@ -13,7 +13,7 @@ LEAST_PLACES: Final = 2
 
 
 class LocalPlaces:
-    """How many places each member has of each account."""
+    """Counts the places that each member has of each account."""
 
     def __init__(self) -> None:
         self._given: dict[str, dict[str, int]] = {}

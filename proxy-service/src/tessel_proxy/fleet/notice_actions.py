@@ -1,4 +1,4 @@
-"""What a process does about a notice of the engine: cut, end or check tunnels."""
+"""Acts on notices of the engine: cuts, ends or checks tunnels."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ STALE_S: Final = 60.0
 
 @dataclass(slots=True)
 class Standing:
-    """What a member knows of one account: totals of all, its own demand in them, and when.
+    """The knowledge of a member about one account: totals, its own demand in them, and their time.
 
     `places` is what is left of the places that came with the totals; `lately` are the totals of
     substreams by which other members may still decide.

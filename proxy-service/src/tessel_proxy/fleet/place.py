@@ -25,7 +25,7 @@ FIRST_SOCKET: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What makes a process a worker.
+    """The settings that make a process a worker.
 
     `number` counts from 1. `sockets` are the listening sockets of this worker. `listening` are
     addresses and ports of the supervisor, to which no device may be connected. `max_tunnels`

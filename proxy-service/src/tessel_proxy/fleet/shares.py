@@ -1,4 +1,4 @@
-"""How the limits of an account are divided among the processes that serve it. Pure functions.
+"""Divides the limits of an account among the processes that serve it. Pure functions.
 
 Of a limit on substreams, each process may have what it has, and more of what is free: an even part
 of it as long as it has less than an even part of the limit, so that a new account may have that at

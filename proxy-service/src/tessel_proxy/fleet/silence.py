@@ -44,7 +44,7 @@ class Patience:
 
 
 class Stage(IntEnum):
-    """What was done about a worker that does not answer; each stage follows the one before."""
+    """The stages in which a worker that does not answer is reported and killed, in their order."""
 
     ANSWERS = 0
     REPORTED = 1
@@ -53,7 +53,7 @@ class Stage(IntEnum):
 
 
 class Silent(Interface):
-    """One worker, as far as it is watched here; WorkerProcess has these."""
+    """The part of WorkerProcess that is needed to watch a worker."""
 
     stage: Stage
 

@@ -1,4 +1,4 @@
-"""What a process knows of its accounts: the totals of all members, and places for tunnels."""
+"""The knowledge of a process about its accounts: totals of all members, places for tunnels."""
 
 from __future__ import annotations
 

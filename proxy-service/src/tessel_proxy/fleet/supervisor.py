@@ -27,7 +27,7 @@ from tessel_service_kit.logs import LogFormat
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the supervisor opens and starts.
+    """The ports that the supervisor opens, and the workers that it starts.
 
     `count` workers at `host` and `ports`. `drain_delay_s`: seconds after a SIGTERM in which the
     workers still accept. `name` is part of the members' names, unique among all hosts. `patience`:

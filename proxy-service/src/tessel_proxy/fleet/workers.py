@@ -47,7 +47,7 @@ class WorkerState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a worker was at the last look."""
+    """The state of a worker at the last look."""
 
     tunnels: int
     obstacles: Sequence[str]

@@ -48,7 +48,7 @@ from tessel_proxy.monitoring.text_pages import (
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What the operator reaches: the API, and who may use it.
+    """The API for the operator, and the check of who may use it.
 
     `api` returns the resource below /api/; its argument answers as for an unknown path.
     """

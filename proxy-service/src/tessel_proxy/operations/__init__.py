@@ -1,4 +1,4 @@
-"""What an operator sees and does: refusals, and the usage of accounts.
+"""The operator's refusals, and the usage of accounts.
 
 `Rule` says whom the operator refuses; `Refusals` is the interface to change the rules, and
 `RefusalList` finds the one that holds for a device. `UsageMeter` adds up what accounts use, and

@@ -1,4 +1,4 @@
-"""What happens in this process, kept for the operator: refusals by account, ends, openings.
+"""Keeps the events of this process for the operator: refusals by account, ends, openings.
 
 It stands in front of another Witness, and only in a proxy whose operator can look. All that it
 keeps is limited; what does not fit is counted, not kept.
@@ -26,7 +26,7 @@ MAX_KEPT: Final = 10_000
 
 @dataclass(slots=True)
 class AccountRefusals:
-    """How often an account was refused, by error number; and the last time."""
+    """The refusals of an account: their number by error number, and the last one."""
 
     counts: Counter[str] = field(default_factory=Counter)
     last: dict[str, Any] | None = None
@@ -34,7 +34,7 @@ class AccountRefusals:
 
 @dataclass(slots=True)
 class Mailbox:
-    """What has happened since a watcher last looked."""
+    """The events since a watcher last looked."""
 
     opened: deque[TunnelRecord] = field(default_factory=lambda: deque(maxlen=MAX_KEPT))
     closed: deque[tuple[TunnelRecord, TunnelOutcome]] = field(

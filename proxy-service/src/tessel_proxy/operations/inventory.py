@@ -1,4 +1,4 @@
-"""What is open in this process, as rows for the operator.
+"""Rows for the operator: the open tunnels and substreams, and the accounts, of this process.
 
 Times in rows are seconds since 1970, as everybody's clock shows them; the records have the times of
 the proxy's own clock.
@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """How this process is called: `member` among all processes, `proxy` its host."""
+    """The names of this process: `member` among all processes, `proxy` its host."""
 
     member: str
     proxy: str

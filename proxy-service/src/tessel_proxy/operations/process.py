@@ -21,7 +21,7 @@ REBALANCE_SPREAD_MS: Final = 5000
 
 
 class Answers(Interface):
-    """One or several processes that answer questions: each gives its own part."""
+    """An interface to one or several processes that answer questions: each gives its own part."""
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> Parts:
         """Return the answers of all processes. Does not fail."""

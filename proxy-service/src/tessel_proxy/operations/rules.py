@@ -50,7 +50,7 @@ class Rule:
 
     @property
     def subject(self) -> Subject:
-        """Whom the rule refuses."""
+        """The account, device or address that the rule refuses."""
         return self.account, self.device, self.address
 
     @property

@@ -1,4 +1,4 @@
-"""How fast tunnels and accounts move bytes and open substreams: computed when somebody asks.
+"""Computes how fast tunnels and accounts move bytes and open substreams, when somebody asks.
 
 Most tunnels of a proxy are idle: a sample visits only those that have moved something.
 """

@@ -1,4 +1,4 @@
-"""What each account has used: counted from the records of its tunnels, at no cost for a byte.
+"""Counts the usage of each account from the records of its tunnels, at no cost for a byte.
 
 The records count bytes and substreams anyway. A meter adds them up now and then, and returns what
 has come since it did so before.
@@ -22,7 +22,7 @@ _Numbers: TypeAlias = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an account used: bytes, openings of substreams, tunnels, and refusals.
+    """The usage of an account: bytes, openings of substreams, tunnels, and refusals.
 
     Refusals are tunnels and substreams that the proxy refused to the account.
     """

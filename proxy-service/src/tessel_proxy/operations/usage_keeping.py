@@ -40,7 +40,7 @@ DAY_S: Final = 86_400
 
 
 class KeepsUsage(Interface):
-    """Where usage is kept: UsageFile, or the engine of a fleet. UsageFile explains the methods."""
+    """The interface to a store of usage; UsageFile explains the methods."""
 
     def start(self) -> None: ...
     async def stop(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What one watcher has seen of this process: each look reports only what has changed since."""
+"""Reports to one watcher, at each look, only what has changed in this process since."""
 
 from __future__ import annotations
 

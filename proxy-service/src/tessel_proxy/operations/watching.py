@@ -1,4 +1,4 @@
-"""Who watches gets each second what has changed since the second before."""
+"""The watchers of this process, which look every second for what has changed."""
 
 from __future__ import annotations
 

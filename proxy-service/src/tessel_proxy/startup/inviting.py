@@ -31,7 +31,7 @@ QR_BORDER: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where devices reach the proxy, as the operator gave it. None: from certificate and PORT."""
+    """The address by which devices reach the proxy. None: from certificate and PORT."""
 
     host: str | None
     port: int | None

@@ -1,4 +1,4 @@
-"""What the first process of a host keeps, made from the settings."""
+"""Makes, from the settings, the keeping of rules and usage in a host's first process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a program asks the gateway for a connection: SOCKS5, SOCKS4a and HTTP on one port. Pure.
+"""The protocols by which a program asks the gateway for a connection: SOCKS5, SOCKS4a, HTTP. Pure.
 
 Bytes of the client go in, events and bytes come out. Nothing here has a socket or a clock.
 """

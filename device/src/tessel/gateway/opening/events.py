@@ -1,4 +1,4 @@
-"""What the gateway has to do after it has read bytes of a client."""
+"""The actions of the gateway that follow from bytes of a client."""
 
 from __future__ import annotations
 

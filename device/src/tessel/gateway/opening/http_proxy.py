@@ -56,7 +56,7 @@ class State(Enum):
 
 
 class Step(Enum):
-    """What follows from bytes of the client."""
+    """The steps of an HTTP client's conversation."""
 
     CONNECT = auto()
     FORWARD = auto()

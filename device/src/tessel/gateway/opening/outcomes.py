@@ -1,4 +1,4 @@
-"""How an attempt of a client can end, and the code of each protocol for it.
+"""The ends of a client's attempt to connect, and the code of each protocol for them.
 
 docs/gateway.md has the same table; a test compares them.
 """
@@ -16,7 +16,7 @@ from tessel.errors import NodeError, ProxyUnreachedError
 
 
 class Outcome(Enum):
-    """How an attempt ended. The value is the text for people."""
+    """The end of an attempt to connect. The value is the text for people."""
 
     CONNECTED = "connected"
     REFUSED = "the target refused the connection"

@@ -30,7 +30,7 @@ class State(Enum):
 
 
 class Step(Enum):
-    """What follows from the client's request."""
+    """The steps of a SOCKS4 client's conversation."""
 
     REQUEST = auto()
     REFUSED = auto()

@@ -70,7 +70,7 @@ Dial: TypeAlias = Callable[[Target, ProtocolFactory, TlsOptions], Awaitable[IPro
 
 @dataclass(frozen=True, slots=True)
 class JoinedProxy:
-    """What a device needs for the proxy that has accepted its invitation.
+    """The settings of a device for the proxy that has accepted its invitation.
 
     `authority` is the authority's certificate as PEM text; None: the system's authorities.
     """

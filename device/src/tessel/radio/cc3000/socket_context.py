@@ -13,7 +13,7 @@ from tessel.radio.cc3000.poll import Poll
 
 @dataclass(frozen=True, slots=True)
 class TransferSizes:
-    """How many bytes one command reads or writes on a TCP connection, and reads in a row."""
+    """The bytes that one command reads or writes on a TCP connection, and the reads in a row."""
 
     read: int = LARGEST_SEND
     write: int = LARGEST_SEND

@@ -1,4 +1,4 @@
-"""Where the fleet's engine is: the parts of FLEET_URL. Nothing here connects."""
+"""The address of the fleet's engine: the parts of FLEET_URL. Nothing here connects."""
 
 from __future__ import annotations
 

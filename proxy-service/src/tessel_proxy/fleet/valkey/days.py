@@ -1,4 +1,4 @@
-"""What this host has taken of the days of its accounts, so that the engine may lose it."""
+"""Remembers what this host has taken of its accounts' days, should the engine lose it."""
 
 from __future__ import annotations
 

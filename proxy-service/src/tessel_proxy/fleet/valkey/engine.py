@@ -82,7 +82,7 @@ class ValkeyEngine:
 
     @property
     def shown_url(self) -> str:
-        """Where the engine is, without the login."""
+        """The address of the engine, without the login."""
         return str(self._dialer)
 
     def start(self) -> None:

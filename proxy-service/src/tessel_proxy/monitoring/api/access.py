@@ -1,4 +1,4 @@
-"""Who may use the API: a bearer of the token, a session of the page, or a user of this machine."""
+"""Decides who may use the API: a bearer of the token, a session of the page, a local user."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ LINE: Final = "{log_who}: {command} {log_arguments}: {log_status}{log_why}"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What somebody asked for. `by`: who; `address`: from where; empty for a UNIX socket."""
+    """A command of an operator. `by`: who; `address`: from where; empty for a UNIX socket."""
 
     by: str
     address: str

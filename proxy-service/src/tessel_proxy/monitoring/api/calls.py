@@ -23,7 +23,7 @@ SHOWN_OF_ID: Final = 60
 
 
 class Calls:
-    """What the API does, but for the log-in and the streams of events. Each is a resource."""
+    """The resources of the API, except the log-in and the streams of events."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk

@@ -1,4 +1,4 @@
-"""What an operator can ask and do: the one place behind the HTTP API and its events."""
+"""Answers an operator's questions and commands, behind the HTTP API and its events."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Row = dict[str, Any]
 
 
 class NotAnsweredError(Exception):
-    """The processes that could have answered did not do so in time; the text names them."""
+    """Raised if the processes that can answer did not do so in time; the text names them."""
 
 
 class NotThereError(Exception):
-    """What the operator named does not exist; the text says what."""
+    """Raised if something that the operator named does not exist; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)

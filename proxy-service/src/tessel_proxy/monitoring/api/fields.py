@@ -73,7 +73,7 @@ class Field:
 
     @property
     def expected(self) -> str:
-        """What is allowed, in words."""
+        """The allowed values, in words."""
         if self.called:
             return self.called
         if self.kind == "string":
