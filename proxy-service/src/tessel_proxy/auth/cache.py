@@ -95,7 +95,7 @@ class CachingAuthenticator:
         self._refused_at = BoundedMemory(MAX_REFUSED)
 
     def doubt(self) -> None:
-        """Ask about each token again at its next check, whenever it was asked about before.
+        """Take all results for stale: each token is checked anew at its next use.
 
         Accepted tokens keep their grace period, in case the other authenticator cannot be asked.
         """

@@ -41,7 +41,7 @@ class RecheckQueue:
         self._gives_turns = False
 
     def check(self, token: str) -> Deferred[Account | Refused]:
-        """Return the other authenticator's result for `token`, which it is asked for in turn.
+        """Check `token` with the other authenticator when its turn has come, and return the result.
 
         Callers with one token share a check that has not begun, or has in this turn of the reactor.
         One that began before is not shared: the token may have been revoked since.

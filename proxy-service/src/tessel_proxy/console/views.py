@@ -1,4 +1,4 @@
-"""Which columns each list has, and what is said around it."""
+"""The columns of each list, and the lines before and after it."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class AsksBoxes(Interface):
 
 
 class TooLateError(Exception):
-    """A command was read after its asker has given up, and has said so."""
+    """Raised for a command that is read after its sender has given up waiting for the answer."""
 
 
 def asked(box: amp.AmpBox, answer: Callable[[str, Arguments], Any], now: float) -> amp.AmpBox:

@@ -108,7 +108,7 @@ class NotHeardError(Exception):
 
 
 class Heard(amp.Command):
-    """The supervisor passes on a notice of the engine (fleet/wire.py); the worker has acted."""
+    """A notice from the supervisor (fleet/wire.py); answered when the worker has acted on it."""
 
     arguments: ClassVar = [(b"notice", amp.String())]
     response: ClassVar[list[tuple[bytes, amp.Argument]]] = []

@@ -72,7 +72,7 @@ class RuleRemoved:
 
 @dataclass(frozen=True, slots=True)
 class CountAsked:
-    """The engine asks one member for its tunnels of an account, before it refuses one elsewhere.
+    """The engine needs a member's count of an account's tunnels, before it refuses one elsewhere.
 
     The member gives up its places and calls `exchange` for the account. Only LocalEngine asks.
     """

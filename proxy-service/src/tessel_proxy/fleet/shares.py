@@ -59,7 +59,7 @@ class LowTotals:
     latest: int = 0
 
     def heard(self, total: int, now: float) -> LowTotals:
-        """Return what is known after an answer with this total at the time `now`."""
+        """Return the lowest totals after an answer with this total at the time `now`."""
         if now - self.since >= EXCHANGE_S:
             return LowTotals(now, self.latest, total)
         return replace(self, latest=min(self.latest, total))

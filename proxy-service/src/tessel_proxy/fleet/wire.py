@@ -31,7 +31,7 @@ _NOTICES: Final[dict[str, type[Notice]]] = {
 
 
 def dumped(value: object) -> bytes:
-    """Return JSON without blanks."""
+    """Return a value as JSON without spaces."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 

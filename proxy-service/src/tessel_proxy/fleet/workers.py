@@ -118,7 +118,7 @@ class WorkerProcess(ProcessProtocol):
 
     @property
     def is_leaving(self) -> bool:
-        """Whether the worker drains, and not because it was asked to by this process.
+        """Whether the worker drains although this process has not asked it to.
 
         Somebody else has sent it SIGTERM, or the connection broke, so that it takes this process
         for ended. A connection that closed just now is the end of the worker's process.
@@ -244,7 +244,7 @@ class WorkerProcess(ProcessProtocol):
 
 
 class WorkerEndedError(Exception):
-    """A worker ended before it served; the text says how."""
+    """Raised if a worker ends before it serves; the text says how."""
 
 
 def _in_words(reason: Failure) -> str:

@@ -44,7 +44,7 @@ class Channel(HTTPChannel):
 
 
 class LimitedRequest(Request):
-    """One request; a long body is refused, and one whose length is not said."""
+    """A request, which is refused if its body is long or has no Content-Length."""
 
     _refused: bytes | None = None  # the answer
 

@@ -28,7 +28,7 @@ MAX_ACCOUNTS_PER_STEP: Final = 200
 
 
 class History:
-    """Takes what was used in each step. `meter` is asked by nobody else."""
+    """Keeps the usage of the last hour in steps of STEP_S. Nothing else reads its `meter`."""
 
     _log = Logger()
 

@@ -94,7 +94,7 @@ def history(answers: Sequence[Row]) -> Row:
 
 
 class Hours:
-    """The hours of processes, added up one by one: an answer takes about a millisecond."""
+    """Adds up the last hours of processes one by one: each takes about a millisecond."""
 
     def __init__(self) -> None:
         self._last: Row = {}  # has the times of the steps
@@ -112,7 +112,7 @@ class Hours:
             self._accounts[name] = _sums(self._accounts.get(name, {}), series)
 
     def shown(self) -> Row:
-        """Return them as one, with the busiest accounts of all."""
+        """Return the hours as one, with the busiest accounts of all."""
         busiest = heapq.nlargest(
             MAX_ACCOUNTS, self._accounts, key=lambda name: _bytes_of(self._accounts[name])
         )

@@ -79,7 +79,7 @@ class UsagePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageQuestion:
-    """Which rows are asked for: days from `first` to `last` (both included), and an account.
+    """A question for rows of usage: days from `first` to `last` (both included), and an account.
 
     `account` None: all accounts. `after` are day and account of the last row that is known; the
     page begins behind it. `limit`: rows of the page.
@@ -110,7 +110,7 @@ class OpenRecords(Interface):
 
 
 class UsageMeter:
-    """Adds up what accounts have used since it was last asked."""
+    """Adds up the usage of accounts since the last reading."""
 
     def __init__(self, records: OpenRecords) -> None:
         """`records`: of the tunnels that are open now. `closed` reports the others."""

@@ -208,7 +208,7 @@ def _log_hints(ready: Ready) -> None:
 
 
 def log_files(config: Config) -> list[FileOutput]:
-    """Return the output to LOG_FILE; if it cannot be opened, none, as a hint has said."""
+    """Return the output to LOG_FILE, or none if it cannot be opened; a hint has said so."""
     if config.log_file is None:
         return []
     try:

@@ -16,7 +16,7 @@ B = TypeVar("B")
 
 
 class FrequentLogger(Logger):
-    """A logger for such lines: they go to the output of the log without an event of Twisted's.
+    """A logger for frequent lines: they go to the log's output without an event of Twisted's.
 
     An event costs more than the rest of the line. It is made only if others observe the log, too,
     or if the line is too long.

@@ -20,7 +20,7 @@ NO_EPOCH: Final = "none"
 
 
 class Rebuilding:
-    """Says when totals have counts of some hosts only; the last known ones are better then.
+    """Knows when the engine's totals lack the counts of some hosts, so that older ones are better.
 
     That is after the engine has lost its data, which its epoch shows, and after a silence in which
     the members of other hosts may have lapsed, too. What such counts forbid is forbidden all the

@@ -90,7 +90,7 @@ class Access:
         return self._token is not None
 
     def caller(self, request: Request) -> Caller | None:
-        """Return who sent the request; None: somebody without access.
+        """Return the sender of the request; None: it has no access.
 
         Raises ForgedError for a command with a cookie that does not come from the page.
         """

@@ -1,4 +1,4 @@
-"""Server-sent events: each second, what has changed, to everybody who watches.
+"""Server-sent events: sends each watcher every second what has changed.
 
 All watchers share one look at the processes. Without a watcher nobody looks.
 """

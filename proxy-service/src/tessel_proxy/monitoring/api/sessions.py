@@ -31,7 +31,7 @@ _LOG_OUT: Final = f"{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0".enc
 
 
 class Sessions:
-    """The resource `session`. `log_in` is for everybody who reaches the port."""
+    """The resource `session`: logs the page in and out. Needs no access itself."""
 
     def __init__(self, access: Access, audit: Audit) -> None:
         self._access = access

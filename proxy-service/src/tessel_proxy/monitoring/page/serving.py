@@ -1,4 +1,4 @@
-"""Reads the page's files from the package, once, and says which headers go with them."""
+"""Reads the page's files from the package, once, and gives each its headers."""
 
 from __future__ import annotations
 
