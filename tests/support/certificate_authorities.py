@@ -12,6 +12,18 @@ from tessel_proxy.certificates.make import SERVER_DAYS, CertificateFamily, make_
 
 DAY = timedelta(days=1)
 LATELY = NOW - DAY
+CERTIFICATE_ON_SECP160R1 = b"""\
+-----BEGIN CERTIFICATE-----
+MIIBUzCCARCgAwIBAgIUISKSzbybXzRp2l887x7uGvTBXL8wCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNcHJveHkuZXhhbXBsZTAeFw0yNjExMjIxODM2MjBaFw0zNjEx
+MTkxODM2MjBaMBgxFjAUBgNVBAMMDXByb3h5LmV4YW1wbGUwPjAQBgcqhkjOPQIB
+BgUrgQQACAMqAARko6HcfOVVmussJIY8c1pvz0AyPAV5whSukoxHAzZevvZOk5Zm
+h98Oo1MwUTAdBgNVHQ4EFgQU8dFXAfjlc020Dyac7e0B+qXNmrUwHwYDVR0jBBgw
+FoAU8dFXAfjlc020Dyac7e0B+qXNmrUwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjO
+PQQDAgMxADAuAhUApgFabQ6ndKKl+d5NJRQa7b/FrlYCFQCyZEpIrBM+8GR/rG7r
+HYzpVHwyyg==
+-----END CERTIFICATE-----
+"""
 
 
 def make_certificates(names, config, now, family=CertificateFamily.CURRENT, *, days=SERVER_DAYS):

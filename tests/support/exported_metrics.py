@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 from twisted.internet.task import Clock
 
+from support.scraped_proxy import Scrape
 from tessel_proxy.fleet.host_metrics import HostCollector
 from tessel_proxy.fleet.own_metrics import OwnCollector, WorkerLimits
 from tessel_proxy.fleet.silence import SilenceWatch
 from tessel_proxy.fleet.valkey.health import EngineHealth
 from tessel_proxy.fleet.valkey.metrics import EngineCollector
-from unit.tessel_proxy.monitoring.test_metrics import Scrape
 
 
 def exported_samples():

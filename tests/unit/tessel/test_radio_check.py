@@ -8,12 +8,12 @@ from twisted.internet.defer import Deferred
 from support.driven_chip import Joined
 from support.fake_air import HOME
 from support.fake_pins import shifted
+from support.program_reactor import Reactor
 from tessel import radio_check
 from tessel.emulator.air import AccessPoint
 from tessel.radio.cc3000 import WifiCredentials
 from tessel.radio_check import check
 from tessel.settings import Settings
-from unit.tessel.program.test_program import Reactor
 
 NEXT_DOOR = AccessPoint(ssid=b"next door", bssid=b"\x01\x02\x03\x04\x05\x06", rssi=20)
 OURS = WifiCredentials(HOME.ssid, HOME.security, HOME.key)

@@ -10,10 +10,10 @@ from threading import Thread
 
 import pytest
 
+from support.tessel_command import EXAMPLES, LIMIT_S, TESSEL, environment
 from tessel import __main__ as command
 from tessel import radio_check
 from tessel.__main__ import main
-from unit.tessel.program.test_command import EXAMPLES, LIMIT_S, TESSEL, environment
 
 SIMULATED = ("--env", "RADIO=cc3000-sim")
 NOBODY_THERE = "from tessel import net\nnet.connect(1, '127.0.0.1').on('error', print)\n"

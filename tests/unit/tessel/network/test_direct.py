@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from support.fake_proxy import ENVIRON, FakeProxy, Watch
 from support.memory_tunnels import HalfCloseable, MemoryTransport, Plain
+from support.tls_in_memory import AUTHORITY, Serving, issued
 from tessel.board import Board, power_on
 from tessel.errors import BoardError, NodeError
 from tessel.network.direct import DirectNetwork
@@ -24,7 +25,6 @@ from tessel.node.base import runtime
 from tessel.radio import interface as radio
 from tessel.radio.interface import IRadio
 from tessel.settings import Settings
-from unit.tessel.network.test_secure import AUTHORITY, Serving, issued
 
 
 @implementer(IRadio)

@@ -1,25 +1,25 @@
 """The device's own TLS: trusted authorities, errors, and the end. All in memory."""
 
 import datetime as dt
-from dataclasses import dataclass
 
 import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from OpenSSL import SSL, crypto
+from OpenSSL import crypto
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHandshakeListener, IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import alsoProvides, implementer
 
 from support.memory_tunnels import Connection, Plain
+from support.tls_in_memory import AUTHORITY, Identity, Serving, issued, private
 from tessel.errors import NodeError
 from tessel.network.interface import IDiscardable, ISecured, Target, TlsOptions
 from tessel.network.secure import Handshake
@@ -27,23 +27,7 @@ from tessel.network.tls_context import context_for
 from tessel.network.trust import _chain_error
 from tessel.node._net.certificate import described
 
-AUTHORITY = trustme.CA()
 DAY = dt.timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A server's key and certificate."""
-
-    key: object
-    certificate: x509.Certificate
-
-
-def private(certificate):
-    return Identity(
-        load_pem_private_key(certificate.private_key_pem.bytes(), None),
-        x509.load_pem_x509_certificate(certificate.cert_chain_pems[0].bytes()),
-    )
 
 
 def self_signed(name="example.com"):
@@ -61,23 +45,6 @@ def self_signed(name="example.com"):
         .sign(key, SHA256())
     )
     return Identity(key, certificate)
-
-
-@implementer(IOpenSSLServerConnectionCreator)
-class Serving:
-    """TLS as a server; `names` are those that clients asked for."""
-
-    def __init__(self, identity):
-        self.names = []
-        self.context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        self.context.use_privatekey(identity.key)
-        self.context.use_certificate(identity.certificate)
-        self.context.set_tlsext_servername_callback(
-            lambda connection: self.names.append(connection.get_servername())
-        )
-
-    def serverConnectionForTLS(self, protocol):
-        return SSL.Connection(self.context, None)
 
 
 class Server(Protocol):
@@ -119,10 +86,6 @@ class Meeting:
 
     def pump(self):
         self.connection.pump()
-
-
-def issued(*names, **options):
-    return private(AUTHORITY.issue_cert(*names, **options))
 
 
 def test_a_trusted_target_is_authorized_and_gets_its_protocol():

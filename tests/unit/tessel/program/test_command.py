@@ -4,24 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from support.tessel_command import EXAMPLES, LIMIT_S, TESSEL, environment
 from tessel import __main__ as command
 from tessel.__main__ import main
 from tessel.run_options import RUN_USAGE
 from tessel.settings import SETTINGS
 from tessel_service_kit.settings_help import described
-
-TESSEL = str(Path(sys.executable).with_name("tessel"))
-EXAMPLES = Path(__file__).parents[4] / "examples"
-LIMIT_S = 30
-
-
-def environment(**more):
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {"RADIO": "host"} | more  # the chip is in test_radio_command.py
 
 
 def command_line(*arguments, **environ):

@@ -11,54 +11,16 @@ from unittest.mock import Mock
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
+from support.program_reactor import Reactor
 from tessel.errors import NodeError
 from tessel.node import dns, net, timers
 from tessel.node.base import runtime
 from tessel.node.events import EventEmitter
 from tessel.program.liveness import Liveness, OwnClock
 from tessel.program.program import FOREIGN_POLL_S, Program
-
-
-class Reactor(MemoryReactorClock):
-    """Runs a program in the memory of a test, for a limited time."""
-
-    STEP_S = 0.01
-    STEPS = 200
-
-    def __init__(self):
-        super().__init__()
-        self.threadpool = None
-        self.begin = []
-        self.stopped = False
-        self.selectables = ["waker"]
-
-    def callWhenRunning(self, call, *args):
-        self.begin.append((call, args))
-
-    def run(self):
-        for call, args in self.begin:
-            call(*args)
-        for _ in range(self.STEPS):
-            if self.stopped:
-                return
-            self.advance(self.STEP_S)
-        raise AssertionError("the program goes on")
-
-    def stop(self):
-        self.stopped = True
-
-    def callFromThread(self, call, *args):
-        self.callLater(0, call, *args)
-
-    def getReaders(self):
-        return self.selectables
-
-    def getWriters(self):
-        return []
 
 
 class Run:

@@ -5,6 +5,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 
+from support.deferred_outcome import Outcome
 from tessel_proxy.auth import (
     Account,
     AuthUnavailableError,
@@ -22,24 +23,6 @@ from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
 
 TOKEN = "5ecret-t0ken"
-
-
-class Outcome:
-    """What a Deferred came to."""
-
-    def __init__(self, deferred):
-        self.value = self.error = None
-        deferred.addCallbacks(self._got, self._failed)
-
-    def _got(self, value):
-        self.value = value
-
-    def _failed(self, failure):
-        self.error = failure.value
-
-    @property
-    def pending(self):
-        return self.value is None and self.error is None
 
 
 def ask(validate, *, clock=None, timeout_s=10.0):

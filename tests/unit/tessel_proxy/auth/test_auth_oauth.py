@@ -3,24 +3,21 @@
 import base64
 import gzip
 import json
-from urllib.parse import parse_qs
 
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.web.client import Agent
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import Site
 
+from support.token_site import GRANT, KEY, PROFILE, Listening, TokenSite, oauth
 from tessel_proxy.auth import (
     Account,
     AuthMisconfiguredError,
     AuthUnavailableError,
-    OAuthAuthenticator,
     Refused,
     authenticator_for,
 )
@@ -34,65 +31,9 @@ from tessel_proxy.auth.oauth import (
 from tessel_proxy.auth.settings_parsers import TokenService
 from tessel_proxy.startup.config import Config
 
-KEY = "00112233445566778899aabbccddeeff"
-GRANT = {"token_type": "bearer", "access_token": "a" * 40}
-PROFILE = {"username": "tessel-dev", "email": "t@example.com", "apiKey": KEY, "name": "T"}
-
 
 def oauth_error(word, code=400):
     return code, {"code": code, "error": word, "error_description": f"{word} {KEY}"}
-
-
-class TokenSite(Resource):
-    """Answers each path with what is set for it, and keeps what it was asked."""
-
-    isLeaf = True
-
-    def __init__(self):
-        super().__init__()
-        self.answers = {"/oauth/token": (200, GRANT), "/users/profile": (200, PROFILE)}
-        self.headers = {}
-        self.troubles = 0  # answers of 503 before any other
-        self.asked = []
-        self.arrived = Deferred()
-        self.gone = Deferred()
-
-    def render(self, request):
-        path = request.path.decode()
-        form = {
-            name: values[0] for name, values in parse_qs(request.content.read().decode()).items()
-        }
-        self.asked.append((request.method.decode(), path, form, request.requestHeaders.copy()))
-        answer = self.answers[path]
-        if self.troubles:
-            self.troubles -= 1
-            answer = (503, b"")
-        if answer is None:  # never answers
-            request.notifyFinish().addBoth(lambda _lost: self.gone.callback(None))
-            self.arrived.callback(None)
-            return NOT_DONE_YET
-        status, body = answer
-        request.setResponseCode(status)
-        for name, value in self.headers.items():
-            request.setHeader(name, value)
-        return body if isinstance(body, bytes) else json.dumps(body).encode()
-
-
-class Listening:
-    def __init__(self, factory):
-        self._port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        self.url = f"http://127.0.0.1:{self._port.getHost().port}"
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_error):
-        await self._port.stopListening()
-
-
-def oauth(url, clock=None):
-    service = TokenService(url, "tessel-proxy-dev", "the-tessel-devenv")
-    return OAuthAuthenticator(service, Agent(reactor), clock or reactor, 10, jitter=lambda: 0.0)
 
 
 async def answer_of(site):

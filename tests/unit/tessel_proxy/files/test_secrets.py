@@ -10,14 +10,14 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.web.server import Site
 
 from support.certificate_authorities import make_certificates
+from support.deferred_outcome import Outcome
+from support.token_site import KEY, Listening, TokenSite, oauth
 from tessel_proxy.auth import Account, Refused, authenticator_for
 from tessel_proxy.files.secret_files import held_until_restart
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.startup.config import SETTINGS, Config
 from tessel_proxy.startup.reload import Reloader
 from tessel_service_kit.settings import ConfigError
-from unit.tessel_proxy.auth.test_auth import Outcome
-from unit.tessel_proxy.auth.test_auth_oauth import KEY, Listening, TokenSite, oauth
 
 NOW = datetime.now(UTC)
 

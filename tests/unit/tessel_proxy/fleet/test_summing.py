@@ -8,8 +8,8 @@ from prometheus_client.core import (
 )
 from twisted.protocols.amp import MAX_VALUE_LENGTH
 
+from support.scraped_proxy import Scrape
 from tessel_proxy.fleet.summing import SummedCollector, packed, snapshot_of, unpacked
-from unit.tessel_proxy.monitoring.test_metrics import Scrape
 
 
 def counter(name, **by_kind):

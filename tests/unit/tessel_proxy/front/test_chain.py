@@ -7,13 +7,12 @@ from cryptography import x509
 from OpenSSL.crypto import X509
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 
-from support.certificate_authorities import DAY, Party, pem
+from support.certificate_authorities import CERTIFICATE_ON_SECP160R1, DAY, Party, pem
 from support.tls_handshakes import NOW, at, shake_hands
 from tessel_proxy.front.chain import is_issued_by, needed_chain
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.startup.config import Config
 from tessel_service_kit.settings import ConfigError
-from unit.tessel_proxy.front.test_tls import CERTIFICATE_ON_SECP160R1
 
 EXPIRED = NOW - timedelta(seconds=1)
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from OpenSSL import SSL
 from twisted.internet.ssl import Certificate, TLSVersion, optionsForClientTLS
 
-from support.certificate_authorities import make_certificates
+from support.certificate_authorities import CERTIFICATE_ON_SECP160R1, make_certificates
 from support.tls_handshakes import NOW, Client, at, axtls, shake_hands, shown_to, trusting
 from tessel_proxy.certificates.keyfiles import certificate_file, key_file, write_together
 from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in
@@ -36,18 +36,6 @@ KEY_ON_SECP160R1 = b"""\
 MFECAQEEFQBkpxgAd8GaUy0Kh1pvxRxPd3sE1KAHBgUrgQQACKEsAyoABGSjodx8
 5VWa6ywkhjxzWm/PQDI8BXnCFK6SjEcDNl6+9k6TlmaH3w4=
 -----END EC PRIVATE KEY-----
-"""
-CERTIFICATE_ON_SECP160R1 = b"""\
------BEGIN CERTIFICATE-----
-MIIBUzCCARCgAwIBAgIUISKSzbybXzRp2l887x7uGvTBXL8wCgYIKoZIzj0EAwIw
-GDEWMBQGA1UEAwwNcHJveHkuZXhhbXBsZTAeFw0yNjExMjIxODM2MjBaFw0zNjEx
-MTkxODM2MjBaMBgxFjAUBgNVBAMMDXByb3h5LmV4YW1wbGUwPjAQBgcqhkjOPQIB
-BgUrgQQACAMqAARko6HcfOVVmussJIY8c1pvz0AyPAV5whSukoxHAzZevvZOk5Zm
-h98Oo1MwUTAdBgNVHQ4EFgQU8dFXAfjlc020Dyac7e0B+qXNmrUwHwYDVR0jBBgw
-FoAU8dFXAfjlc020Dyac7e0B+qXNmrUwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjO
-PQQDAgMxADAuAhUApgFabQ6ndKKl+d5NJRQa7b/FrlYCFQCyZEpIrBM+8GR/rG7r
-HYzpVHwyyg==
------END CERTIFICATE-----
 """
 
 
