@@ -25,6 +25,8 @@ FILES = [
 DOWN = ("down", "--volumes", "--timeout", "5")
 UP_SECONDS = 600  # includes building the images
 DOWN_SECONDS = 120
+END = b"=end-of-output="
+MARKED = f'"$@"; code=$?; printf {END.decode()}; exit $code'
 KILL_AFTER_SECONDS = 300  # more than any program takes; then it is ended
 ASK = "import sys, urllib.request as r; sys.stdout.buffer.write(r.urlopen(sys.argv[1]).read())"
 
@@ -71,7 +73,7 @@ class ComposeDeployment(Deployment):
 
     def ask(self, site, path):
         url = f"http://127.0.0.1:{site.ports['control']}{path}"
-        code, output = self._sites[site.name].exec_run(["python", "-c", ASK, url])
+        code, output = _run(self._sites[site.name], "python", "-c", ASK, url)
         if code != 0:
             raise RuntimeError(f"{url} at {site.name}: {output.decode()}")
         return json.loads(output)
@@ -148,7 +150,7 @@ class _Execution:
 
     def _read(self, kind):
         """Return the output so far."""
-        _, output = self._container.exec_run(["cat", f"{self._files}.{kind}"], stderr=False)
+        _, output = _run(self._container, "cat", f"{self._files}.{kind}", stderr=False)
         return output.decode(errors="replace")
 
     @property
@@ -176,3 +178,17 @@ class _Execution:
             within,
             lambda: f"the program ends\n{self.stdout}{self.stderr}",
         )
+
+
+def _run(container, *command, **options):
+    """Run a short command that may be run twice; return its exit code and output.
+
+    `exec_run` sometimes loses the output (issue 2042 of docker-py): a mark shows that it is whole.
+    """
+
+    def whole():
+        done = container.exec_run(["sh", "-c", MARKED, "sh", *command], **options)
+        return done.output.endswith(END) and done
+
+    done = eventually(whole, what=lambda: f"the output of {command} in {container.name}")
+    return done.exit_code, done.output.removesuffix(END)
