@@ -41,6 +41,19 @@ class Stream(Lane):
         if self.is_read:
             self._scheduler.add_payload(self, data)
 
+    def spend(self, nbytes: int) -> bool:
+        """Count `nbytes` of data as sent that the caller sends itself, past the queue.
+
+        Returns False, and counts nothing, unless they may be sent now.
+        """
+        if self.nbytes or self.state.local_ended or not self.is_read:
+            return False
+        if self.credit is not None:
+            if self.credit < nbytes:
+                return False
+            self.credit -= nbytes
+        return True
+
     def end(self) -> None:
         """Queue the end of this side's data. Raises LocalError if the end was queued before."""
         self._end_by(encoding.stream_ended(self.channel))

@@ -13,6 +13,7 @@ from twisted.internet.protocol import Protocol
 from streamplex import TunnelLostError, conversation
 from streamplex.conversation import SubstreamKind
 from streamplex.messages import BytesLike
+from streamplex.spaced import SpacedData
 from streamplex.tx import Substream
 from tessel_proxy.records.accounting import ReplacedError, SubstreamRecord
 from tessel_proxy.records.ends import Outcome
@@ -90,7 +91,7 @@ class TargetSide(Protocol):
         self._break_silence()
         self._target.resume()
 
-    def target_received(self, data: BytesLike) -> None:
+    def target_received(self, data: BytesLike | SpacedData) -> None:
         """Called with data from the target: writes it to the device.
 
         The substream fails if the account's daily quota is used up.

@@ -17,18 +17,24 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
 from streamplex.messages import BytesLike
+from streamplex.spaced import SpacedData
 from streamplex.tx.bulk import (
     MAX_PIECES,
     READ_BYTES,
     TELLS_NOTHING,
     behind,
     read_view,
+    room_for_data,
     shared_buffer,
 )
 from streamplex.tx.tcp import unsent_bytes
 from tessel_proxy.targets.target import NO_OWNER, Target, TargetLoss, TargetOwner
 
 _RESET_ON_CLOSE: Final = pack("ii", 1, 0)  # struct linger: on, 0 seconds
+
+BULK_BYTES = 32 * 1024
+"""After a read of so much, the next one leaves room for the headers of frames, which saves a copy.
+Such a read takes some more time, which small data is not worth."""
 
 _NO_PROTOCOL = Protocol()
 """The protocol of all connections that have none yet: a lost connection notifies its protocol."""
@@ -135,6 +141,7 @@ class PlainTarget(TargetConnection, Target):
         self._clock = clock
         self._sockets = sockets
         self._is_full = False  # whether bytes are queued, and the reactor polls for room
+        self._is_bulk = False  # whether the last read returned much
         self._is_reset = False  # by the target, as a write has found
         self.is_open = True
         sockets.add(self)
@@ -214,14 +221,21 @@ class PlainTarget(TargetConnection, Target):
 
         Returns the reason if the connection is lost, else None.
         """
+        is_bulk = self._is_bulk and self.bufferSize == READ_BYTES
         try:
-            nbytes = self.socket.recv_into(shared_buffer, self.bufferSize)
+            if is_bulk:
+                nbytes = self.socket.recvmsg_into(room_for_data)[0]
+            else:
+                nbytes = self.socket.recv_into(shared_buffer, self.bufferSize)
         except BlockingIOError:
             return None
         except OSError:
             return CONNECTION_LOST
         if nbytes:
-            self._owner.target_received(shared_buffer[:nbytes])
+            self._is_bulk = nbytes >= BULK_BYTES
+            self._owner.target_received(
+                SpacedData(shared_buffer, nbytes) if is_bulk else shared_buffer[:nbytes]
+            )
             return None
         if self._is_reset:  # the system reports each error once
             return CONNECTION_LOST

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from streamplex.messages import BytesLike
+from streamplex.spaced import SpacedData
 
 LINGER_S = 300.0
 """Seconds for a closed target to accept the bytes that were sent to it before: at most some hundred
@@ -47,7 +48,7 @@ class TargetOwner(Interface):
     follows when they have been sent.
     """
 
-    def target_received(self, data: BytesLike) -> None: ...
+    def target_received(self, data: BytesLike | SpacedData) -> None: ...
     def target_ended(self) -> None: ...
     def target_lost(self, loss: TargetLoss) -> None: ...
     def target_is_full(self) -> None: ...
@@ -184,7 +185,7 @@ class Target(ABC):
 class _NoOwner:
     """The owner of a connection that its real owner has closed."""
 
-    def target_received(self, data: BytesLike) -> None:
+    def target_received(self, data: BytesLike | SpacedData) -> None:
         pass
 
     def target_ended(self) -> None:

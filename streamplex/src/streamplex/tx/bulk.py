@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.tcp import Connection
 
+from streamplex.spaced import spaces
 from streamplex.tx.tcp import tcp_below
 
 READ_BYTES = 4 * 65531
@@ -52,6 +53,9 @@ class Writable(Interface):
 
 shared_buffer = memoryview(bytearray(SEALED_READ_BYTES))
 """Holds what was read last, of any connection: one buffer stays in the processor's cache."""
+
+room_for_data = spaces(shared_buffer[: 4 * 65536])
+"""The parts of `shared_buffer` for READ_BYTES of data that is read as SpacedData."""
 
 
 def read_views_in_bulk(transport: object) -> None:

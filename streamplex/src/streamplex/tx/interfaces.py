@@ -79,11 +79,12 @@ class Pump(Protocol):
     """The part of a tunnel that its substreams use. TunnelProtocol implements it.
 
     `clock` is the reactor; `held` counts the bytes held without flow control. `flush` sends what is
-    queued; while `is_flushing`, a flush further up the stack will do so. `together` makes a call
-    and then sends everything that it queued in one piece. `behind` makes a guarded call after
-    everything of the current read was delivered. `release` frees the number of a substream.
-    `call_guarded` makes a call into a substream's protocol; if it raises, `failed` logs the
-    exception and ends that substream.
+    queued; while `is_flushing`, a flush further up the stack will do so. `write_frames` sends
+    frames past the queue, if `takes_now` is True for their data. `together` makes a call and then
+    sends everything that it queued in one piece. `behind` makes a guarded call after everything of
+    the current read was delivered. `release` frees the number of a substream. `call_guarded` makes
+    a call into a substream's protocol; if it raises, `failed` logs the exception and ends that
+    substream.
     """
 
     @property
@@ -94,6 +95,8 @@ class Pump(Protocol):
     is_flushing: bool
 
     def flush(self) -> None: ...
+    def takes_now(self, nbytes: int) -> bool: ...
+    def write_frames(self, frames: memoryview) -> None: ...
     def together(self, call: Callable[[], None]) -> None: ...
     def behind(self, substream: Crashable, call: Callable[[], None]) -> None: ...
     def release(self, channel: int) -> None: ...

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
+from streamplex.messages import BytesLike
 from streamplex.tx.bulk import READ_BYTES
 
 RECORD_BYTES = 16 * 1024
@@ -159,7 +160,7 @@ def is_resumed(connection: SSL.Connection) -> bool:
     return bool(lib.SSL_session_reused(connection._ssl))  # noqa: SLF001 -- see above
 
 
-def seal(connection: SSL.Connection, data: bytes, taken: int) -> tuple[int, memoryview]:
+def seal(connection: SSL.Connection, data: BytesLike, taken: int) -> tuple[int, memoryview]:
     """Encrypt `data` from the position `taken` on, up to one READ_BYTES or so.
 
     Return the position behind the encrypted bytes, and a view to send. The view has at most
@@ -168,13 +169,14 @@ def seal(connection: SSL.Connection, data: bytes, taken: int) -> tuple[int, memo
     if connection._into_ssl is None:  # noqa: SLF001 -- see above
         give_bios(connection)
     ssl, out = connection._ssl, connection._from_ssl  # noqa: SLF001 -- see above
-    at, end, got = ffi.from_buffer(data), len(data), 0
-    while taken < end and got <= ROOM_BYTES - SEALED_PIECE_BYTES:
-        result = lib.SSL_write(ssl, at + taken, min(end - taken, PIECE_BYTES))
-        if result <= 0:
-            connection._raise_ssl_error(ssl, result)  # noqa: SLF001 -- see above
-        taken += result
-        got += lib.BIO_read(out, _sealed.at + got, ROOM_BYTES - got)  # at least the piece
+    end, got = len(data), 0
+    with ffi.from_buffer(data) as at:  # as in `opened`
+        while taken < end and got <= ROOM_BYTES - SEALED_PIECE_BYTES:
+            result = lib.SSL_write(ssl, at + taken, min(end - taken, PIECE_BYTES))
+            if result <= 0:
+                connection._raise_ssl_error(ssl, result)  # noqa: SLF001 -- see above
+            taken += result
+            got += lib.BIO_read(out, _sealed.at + got, ROOM_BYTES - got)  # at least the piece
     return taken, _sealed.view[:got]
 
 

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IProducer
 from streamplex.errors import LocalError
 from streamplex.jsontext import Json
 from streamplex.messages import BytesLike
+from streamplex.spaced import SpacedData
 from streamplex.stream import Stream
 from streamplex.tx.addressed import Addressed
 from streamplex.tx.feed import Feed
@@ -52,7 +53,7 @@ class Outgoing(Addressed, ABC):
         """Number of queued bytes that are not sent yet."""
         return self._stream.nbytes
 
-    def write(self, data: BytesLike) -> int:
+    def write(self, data: BytesLike | SpacedData) -> int:
         """Send data of any size; return how many bytes wait now because they cannot be sent yet.
 
         Data written after this side's end is ignored, as TCP ignores it. The bytes of a memoryview
@@ -60,11 +61,18 @@ class Outgoing(Addressed, ABC):
         """
         if self._writing.is_over or not data:
             return 0
-        self._stream.send(data)
+        if isinstance(data, SpacedData):
+            if self._pump.takes_now(len(data)) and self._stream.spend(len(data)):
+                self._pump.write_frames(data.framed(self.channel))
+                return 0
+            for part in data.parts():
+                self._stream.send(part)
+        else:
+            self._stream.send(data)
         if not self._pump.is_flushing:
             self._pump.flush()
         if waiting := self._stream.nbytes:
-            if isinstance(data, memoryview):
+            if not isinstance(data, bytes):
                 self._stream.keep()
             if self._feed is not None:
                 self._feed.written(waiting)

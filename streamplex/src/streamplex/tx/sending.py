@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Protocol as Interface
+from typing import cast
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
@@ -16,6 +17,7 @@ from streamplex.schedule import FAIR_TURN_BYTES
 from streamplex.tunnel import TunnelCore
 from streamplex.tx.bulk import READ_BYTES
 from streamplex.tx.substream import Substream
+from streamplex.tx.tls import TLSTransport
 
 MAX_BATCH_BYTES = READ_BYTES
 """Most bytes of payload written to the transport at once: the size of one read of a target."""
@@ -164,6 +166,23 @@ class Sending(Protocol, ABC):
             self.is_flushing = False
         if self._phase.is_closing and not self.core.has_waiting:
             self._close()
+
+    def takes_now(self, nbytes: int) -> bool:
+        """Return whether `nbytes` may go to the transport now, past the queue: nothing waits."""
+        return (
+            nbytes <= self._batch_bytes
+            and not self._paused
+            and not self.is_flushing
+            and not self.core.scheduler.has_more
+            and self._phase.alive
+            and isinstance(self._wire, TLSTransport)
+        )
+
+    def write_frames(self, frames: memoryview) -> None:
+        """Write a view of whole frames to the transport, if `takes_now` is True."""
+        cast("TLSTransport", self._wire).write_view(frames)
+        if not self._paused:
+            self._batch_bytes = min(2 * self._batch_bytes, MAX_BATCH_BYTES)
 
     def _close(self) -> None:
         self._phase = Phase.CUT

@@ -141,6 +141,13 @@ class TLSTransport(TLSMemoryBIOProtocol):
         if self._unsealed_bytes > MAX_UNSEALED_BYTES:
             self._seal()
 
+    def write_view(self, data: memoryview) -> None:
+        """Send `data` at once, behind all that was written before; it may change after the call."""
+        if self._lostTLSConnection or (self.disconnecting and self._producer is None):
+            return
+        self._seal()
+        self._write(data)
+
     def _seal(self) -> None:
         if self._unsealed:
             data = b"".join(self._unsealed)
@@ -162,16 +169,16 @@ class TLSTransport(TLSMemoryBIOProtocol):
             self._quiet_writes -= 1
             self._put_away()
 
-    def _write(self, bytes: bytes) -> None:  # noqa: A002 -- Twisted's name
+    def _write(self, octets: bytes | memoryview) -> None:
         if self._lostTLSConnection:
             return
         taken = 0
         try:
-            while taken < len(bytes):
-                taken, data = seal(self._tlsConnection, bytes, taken)
+            while taken < len(octets):
+                taken, data = seal(self._tlsConnection, octets, taken)
                 write_at_once(self.transport, data)  # type: ignore[arg-type]  # any can
         except SSL.WantReadError:  # a handshake is under way
-            self._bufferedWrite(bytes[taken:])
+            self._bufferedWrite(bytes(octets[taken:]))
         except SSL.Error:
             self._tlsShutdownFinished(Failure())
 

@@ -27,6 +27,7 @@ from streamplex.tx.tls import (
     ignore_alpn,
 )
 from support.memory_tunnels import Connection, HalfCloseable, Listener, Plain, Tunnels
+from support.spaced import spaced
 
 NOT_TLS = b"\x17\x03\x03\x00\x40" + b"?" * 64  # a record that nobody has encrypted
 
@@ -319,6 +320,76 @@ def test_a_write_that_tls_refuses_is_the_connections_end(secured):
     secured.near.transport.write(bytes(70_000))
     secured.pump()
     assert secured.near.lost.check(SSL.Error)
+
+
+def test_spaced_data_is_framed_in_its_buffer_and_sent_at_once(over):
+    near = HalfCloseable()
+    over.device.open("net").attach(near)
+    over.pump()
+    data, buffer = spaced(b"d" * 100_000)
+    assert near.transport.write(data) == 0
+    assert over.connection.ends[0].sent
+    assert bytes(buffer[:5]) == b"\xff\xfe\x00\x02\x00"  # a header
+    buffer[:] = bytes(len(buffer))
+    over.pump()
+    assert over.served.data == b"d" * 100_000
+
+
+def test_spaced_data_is_queued_and_copied_while_anything_waits(over):
+    near = HalfCloseable()
+    over.device.open("net").attach(near)
+    over.pump()
+    over.connection.ends[1].pauseProducing()
+    near.transport.write(b"a" * 5_000_000)
+    data, buffer = spaced(b"d" * 100_000)
+    assert near.transport.write(data) > 100_000
+    buffer[:] = bytes(len(buffer))
+    over.connection.ends[1].resumeProducing()
+    over.pump()
+    assert over.served.data == b"a" * 5_000_000 + b"d" * 100_000
+
+
+def test_spaced_data_needs_no_tls():
+    tunnels = Tunnels()
+    near, far = tunnels.open(HalfCloseable())
+    near.transport.write(spaced(b"d" * 100_000)[0])
+    tunnels.pump()
+    assert far.data == b"d" * 100_000
+
+
+def test_a_view_is_sent_behind_small_pieces_of_the_turn_and_not_after_the_end(contexts):
+    client, server = contexts
+    clock, near, far = Clock(), Plain(), Plain()
+    connection = Connection(
+        over_tls(client, near, clock, is_client=True),
+        over_tls(server, far, clock, is_client=False),
+        clock,
+    )
+    near.transport.write(b"first ")
+    near.transport.write_view(memoryview(b"second"))
+    near.transport.loseConnection()
+    near.transport.write_view(memoryview(b"too late"))
+    connection.pump()
+    assert far.data == b"first second"
+
+
+def test_a_view_that_waits_for_the_handshake_is_a_copy(contexts):
+    class Early(Plain):
+        def makeConnection(self, transport):
+            super().makeConnection(transport)
+            data = bytearray(b"early")
+            transport.write_view(memoryview(data))
+            data[:] = b"wrong"
+
+    client, server = contexts
+    clock, far = Clock(), Plain()
+    connection = Connection(
+        over_tls(client, Early(), clock, is_client=True),
+        over_tls(server, far, clock, is_client=False),
+        clock,
+    )
+    connection.pump()
+    assert far.data == b"early"
 
 
 def records(data):

@@ -9,8 +9,9 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from streamplex.spaced import SpacedData
 from streamplex.tx.bulk import MAX_PIECES, READ_BYTES
-from tessel_proxy.targets.plain import PlainTarget
+from tessel_proxy.targets.plain import BULK_BYTES, PlainTarget
 from tessel_proxy.targets.target import LINGER_LOOK_S, TargetLoss
 
 
@@ -51,6 +52,15 @@ class Socket:
         buffer[: len(data)] = data
         return len(data)
 
+    def recvmsg_into(self, buffers):
+        data = self.incoming.pop(0)
+        at = 0
+        for buffer in buffers:
+            part = data[at : at + len(buffer)]
+            buffer[: len(part)] = part
+            at += len(part)
+        return at, [], 0, None
+
     def setsockopt(self, *option):
         self.options.append(option[:2])
 
@@ -70,7 +80,7 @@ class Owner:
         self.at_end = lambda: None
 
     def target_received(self, data):
-        self.events.append(bytes(data))
+        self.events.append(b"".join(data.parts()) if isinstance(data, SpacedData) else bytes(data))
 
     def target_ended(self):
         self.events.append("ended")
@@ -277,3 +287,22 @@ def test_it_is_paused_and_resumed_and_its_reads_are_limited(scene):
     assert scene.target.bufferSize == READ_BYTES
     scene.target.read_at_most(1)
     assert scene.target.bufferSize == 1
+
+
+def test_behind_much_data_it_reads_with_room_for_headers_until_little_comes(scene):
+    kinds = []
+    receive = scene.owner.target_received
+    scene.owner.target_received = lambda data: (kinds.append(type(data)), receive(data))
+    pieces = [b"a" * BULK_BYTES, b"b" * 200_000, b"c" * 10, b"d"]
+    for piece in pieces:
+        assert scene.comes(piece) is None
+    assert scene.events == pieces
+    assert kinds == [memoryview, SpacedData, SpacedData, memoryview]
+
+
+def test_short_reads_are_without_room(scene):
+    assert scene.comes(b"a" * BULK_BYTES) is None
+    scene.target.read_at_most(10)
+    scene.owner.target_received = lambda data: scene.events.append(type(data))
+    assert scene.comes(b"b" * 10) is None
+    assert scene.events[1:] == [memoryview]
