@@ -101,17 +101,6 @@ class Promises:
         """Whether the tunnel's limit leaves room for the first window of one more substream."""
         return self.nbytes + self.windows.first <= self.windows.tunnel_max
 
-    def promise_first(self) -> bool:
-        """Add the first window of a new substream to the sum.
-
-        Return False if there is no room for it.
-        """
-        nbytes = self.nbytes + self.windows.first
-        if nbytes > self.windows.tunnel_max:
-            return False
-        self.nbytes = nbytes
-        return True
-
     def promise_more(self, nbytes: int) -> bool:
         """Add `nbytes` to the sum for a window that grows.
 

@@ -117,7 +117,8 @@ class TunnelCore:
         meaning = decode_body(body, self._features.understood)
         match meaning:
             case CustomReceived() | StreamFailed():
-                return meaning if self._find(meaning.channel) else None
+                is_open = meaning.channel in self._open or self._find(meaning.channel) is not None
+                return meaning if is_open else None
             case StreamEnded():
                 return meaning if self._peer_did(meaning.channel, Input.REMOTE_END) else None
             case StreamOpened():
@@ -162,7 +163,7 @@ class TunnelCore:
 
     def _peer_did(self, channel: int, what: Input) -> Stream | None:
         """Change the state of a substream by the peer's data or end; None if it is released."""
-        stream = self._find(channel)
+        stream = self._open.get(channel) or self._find(channel)
         if stream is None:
             return None
         state = TRANSITIONS[stream.state].get(what)

@@ -38,19 +38,20 @@ class Window:
     )
 
     def __init__(self, promises: Promises) -> None:
+        first = promises.windows.first
         self._promises = promises
-        self.promised = promises.promise_first()
+        self.promised = promises.have_room
         """Whether there was room for the first window. If not, the substream has to be refused. The
         peer does not know that yet and may send a first window's worth of data."""
-        self.left = promises.windows.first
-        self._size = promises.windows.first
+        if self.promised:
+            promises.nbytes += first
+        self.left = self._size = first
         self._taken = 0
         self._last = 0  # bytes of the last piece
         self._used = 0  # bytes taken since `_since` and granted again
         self._since = 0.0
-        self._until_answer = (
-            0  # bytes to be taken until the first byte that a grant allowed; 0: none
-        )
+        # Bytes to be taken until the first byte that a grant allowed; 0: none.
+        self._until_answer = 0
         self._granted_at = 0.0  # time of that grant
         self._ended = False
         self._events = float(MAX_EVENTS_AT_ONCE)  # number of events that may come now

@@ -25,7 +25,6 @@ from streamplex.tx.intake import Delivery, Intake
 from streamplex.tx.interfaces import ISubstreamProtocol, ITakesSequences, ITakesViews
 from streamplex.tx.outgoing import Outgoing
 from streamplex.tx.substream_states import READING, Reading, ReadingInput
-from streamplex.window import Window
 
 _GONE = Protocol()
 """Takes the place of a protocol after its connectionLost: otherwise protocol and substream would
@@ -122,8 +121,16 @@ class Incoming(Outgoing):
         if isinstance(event, StreamEnded):
             self._peer_ended = True
         elif isinstance(event, CustomReceived):
+            # Events need no credit: too many must neither come nor wait.
             window = self._stream.window
-            if window is not None and self._reading.wants_data and self._is_flooded(window):
+            if (
+                window is not None
+                and self._reading.wants_data
+                and (
+                    self._intake.event_bytes > MAX_HELD_EVENTS_BYTES
+                    or not window.count_event(self._pump.clock.seconds())
+                )
+            ):
                 self._end_for("ENOBUFS: too many events")
                 return
         else:
@@ -203,12 +210,6 @@ class Incoming(Outgoing):
         # Dropped data counts as consumed: else the peer might lack the credit to send its end.
         if self._intake.waiting and (nbytes := self._intake.drop()):
             self._consumed(nbytes)
-
-    def _is_flooded(self, window: Window) -> bool:
-        """Whether too many events come or wait; events need no credit."""
-        if self._intake.event_bytes > MAX_HELD_EVENTS_BYTES:
-            return True
-        return not window.count_event(self._pump.clock.seconds())
 
     def _call_end(self) -> None:
         if IHalfCloseableProtocol.providedBy(self.protocol):

@@ -25,11 +25,11 @@ from streamplex.errors import LocalError, RemoteError, SilentPeerError
 from streamplex.events import (
     CustomReceived,
     DataReceived,
+    Event,
     Fault,
     GoAway,
     Ignored,
     MessageReceived,
-    Notice,
     StreamEnded,
     StreamFailed,
     StreamOpened,
@@ -50,6 +50,8 @@ from streamplex.tx.tls import TLSTransport, ended_by_fin
 
 CLOSE_TIMEOUT_S = 10.0
 """Seconds in which a closing tunnel has to send its queued bytes; then it is aborted."""
+
+_OF_SUBSTREAM = (CustomReceived, StreamEnded, StreamFailed, StreamReset)
 
 _Guarded: TypeAlias = tuple[Crashable, Callable[[], None]]
 """A call into the protocol of a substream, which is ended if the call raises."""
@@ -191,28 +193,13 @@ class TunnelProtocol(Sending):
             return
         if self._keep_alive is not None:
             self._keep_alive.heard()
-        self.together(lambda: self._dispatch_all(data))
+        self.together(lambda: self._deliver(data))
 
-    def _dispatch_all(self, data: bytes | memoryview) -> None:
+    def _deliver(self, data: bytes | memoryview) -> None:
         behind: list[_Guarded] = []
         self._behind = behind
         try:
-            # Consecutive data of one substream, as most bulk data is, is delivered in one call.
-            run: list[DataReceived] = []
-            for event in self.core.receive(data):
-                if isinstance(event, DataReceived):
-                    if run and event.channel != run[0].channel:
-                        self._dispatch_data(run)
-                        run = []
-                    run.append(event)
-                    continue
-                if run:
-                    self._dispatch_data(run)
-                    run = []
-                if self._phase.alive:  # else an event before it ended the tunnel
-                    self._dispatch(event)
-            if run:
-                self._dispatch_data(run)
+            self._dispatch_all(self.core.receive(data))
         finally:
             self._behind = None
         for substream, call in behind:
@@ -221,19 +208,39 @@ class TunnelProtocol(Sending):
             except Exception as fault:  # noqa: BLE001  # as in `call_guarded`
                 self.failed(substream, fault)
 
+    def _dispatch_all(self, events: list[Event]) -> None:
+        """Deliver events in order. Consecutive data of one substream is delivered in one call."""
+        run: list[DataReceived] = []
+        for event in events:
+            if isinstance(event, DataReceived):
+                if run and event.channel != run[0].channel:
+                    self._dispatch_data(run)
+                    run = []
+                run.append(event)
+                continue
+            if run:
+                self._dispatch_data(run)
+                run = []
+            if not self._phase.alive:
+                return  # an event before it ended the tunnel
+            if isinstance(event, _OF_SUBSTREAM):
+                # A handler of an event before this one may have released the substream.
+                substream = self._substreams.get(event.channel)
+                if substream is not None:
+                    substream.deliver(event)
+            else:
+                self._dispatch(event)
+        if run:
+            self._dispatch_data(run)
+
     def _dispatch_data(self, run: list[DataReceived]) -> None:
         # A handler of an event before may have released the substream.
         substream = self._substreams.get(run[0].channel)
         if substream is not None and self._phase.alive:
             substream.deliver_data(run)
 
-    def _dispatch(self, event: Notice | Fault) -> None:
+    def _dispatch(self, event: StreamOpened | MessageReceived | GoAway | Ignored | Fault) -> None:
         match event:
-            case CustomReceived() | StreamEnded() | StreamFailed() | StreamReset():
-                # A handler of an event before this one may have released the substream.
-                substream = self._substreams.get(event.channel)
-                if substream is not None:
-                    substream.deliver(event)
             case StreamOpened(channel, name):
                 self._listener.substreamOpened(self._add(channel, name))
             case MessageReceived(value):
