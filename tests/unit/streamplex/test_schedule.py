@@ -281,17 +281,59 @@ def test_every_lane_gets_its_share_of_a_long_queue(scheduler):
     assert served == [*range(1, 11), *range(1, 11)]
 
 
-sizes = st.integers(0, 5000) | st.integers(60_000, 140_000)
+def test_small_messages_that_find_nobody_waiting_leave_in_the_order_of_their_writing(scheduler):
+    scheduler.add_payload(6, b"a")
+    scheduler.add_frame(2, frame(2, b"b"))
+    scheduler.add_payload(4, b"c")
+    scheduler.add_frame(6, frame(6, b"d"))
+    batch = scheduler.take(EVERYTHING)
+    assert [body[3:] for body in bodies(batch)] == [b"a", b"b", b"c", b"d"]
+    assert batch.served == [6, 2, 4, 6]
+
+
+def test_small_messages_before_the_lanes_are_no_more_than_one_turn(scheduler):
+    for channel in range(2, 202, 2):
+        scheduler.add_frame(channel, frame(channel, bytes(1000)))
+    scheduler.add_payload(202, bytes(FAIR_TURN_BYTES))
+    assert FAIR_TURN_BYTES - 1100 < sum(map(len, scheduler.take(1).pieces)) <= FAIR_TURN_BYTES
+    assert scheduler.has_more
+
+
+def test_payload_that_is_dropped_when_it_was_ready_gives_its_credit_back(scheduler):
+    scheduler.limit(2, 4)
+    scheduler.add_payload(2, b"data")
+    scheduler.drop_payload(2)
+    assert not scheduler
+    scheduler.add_payload(2, b"more")
+    assert turns(scheduler.take(EVERYTHING)) == [(2, 4)]
+
+
+def test_after_a_clear_nothing_waits(scheduler):
+    scheduler.add_urgent(frame(0, b"x"))
+    scheduler.owe_pong(frame(0, b"y"))
+    scheduler.add_frame(2, frame(2, b"z"))
+    scheduler.limit(4, 0)
+    scheduler.add_payload(4, b"waits for credit")
+    scheduler.add_payload(6, bytes(FAIR_TURN_BYTES))
+    scheduler.clear()
+    assert not scheduler.has_waiting
+    assert scheduler.take(EVERYTHING) == ([], [])
+
+
+small = st.integers(0, 40)
+sizes = small | small | st.integers(0, 5000) | st.integers(60_000, 140_000)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Random adds and takes, against a plain list of bytes per channel."""
+    """Random calls, against a plain list of what waits on each channel."""
 
     def __init__(self):
         super().__init__()
         self.scheduler = ByNumber()
-        self.queued = defaultdict(bytes)  # per channel; an event counts as its text
-        self.left = defaultdict(bytes)
+        self.waiting = defaultdict(list)  # per channel: (whether it is payload, text)
+        self.credit = {3: 0, 4: 60}  # the others need none
+        for channel, credit in self.credit.items():
+            self.scheduler.limit(channel, credit)
         self.stamp = 0
 
     def _text(self, size):
@@ -302,46 +344,102 @@ class AnyOrder(RuleBasedStateMachine):
     def add_payload(self, channel, size):
         payload = self._text(size)
         self.scheduler.add_payload(channel, payload)
-        self.queued[channel] += payload
+        if payload:
+            self.waiting[channel].append((True, payload))
 
-    @rule(channel=st.integers(0, 4), size=st.integers(0, 200) | st.just(MAX_PAYLOAD_BYTES))
+    @rule(channel=st.integers(1, 4), size=sizes)
+    def add_view_of_bytes_that_change(self, channel, size):
+        payload = self._text(size)
+        room = bytearray(payload)
+        self.scheduler.add_payload(channel, memoryview(room))
+        self.scheduler.keep(channel)
+        room[:] = b"?" * size
+        if payload:
+            self.waiting[channel].append((True, payload))
+
+    @rule(channel=st.integers(0, 4), size=small | small | st.integers(0, MAX_PAYLOAD_BYTES))
     def add_event(self, channel, size):
         text = self._text(size)
         if channel:
             self.scheduler.add_frame(channel, frame(channel, text))
         else:
             self.scheduler.add_urgent(frame(0, text))
-        self.queued[channel] += text
+        self.waiting[channel].append((False, text))
+
+    @rule(channel=st.sampled_from([3, 4]), nbytes=st.integers(1, 40) | st.integers(1, 5000))
+    def grant(self, channel, nbytes):
+        self.scheduler.grant(channel, self.scheduler.lanes[channel].credit + nbytes)
+        self.credit[channel] += nbytes
+
+    @rule(channel=st.integers(1, 4), size=small)
+    def replace_payload(self, channel, size):
+        text = self._text(size)
+        self.scheduler.replace_payload(channel, frame(channel, text))
+        items = self.waiting[channel]
+        at = next((at for at, (is_payload, _) in enumerate(items) if is_payload), len(items))
+        items.insert(at, (False, text))
+        self.waiting[channel] = [item for item in items if not item[0]]
+
+    @rule(channel=st.integers(1, 4))
+    def drop_payload(self, channel):
+        self.scheduler.drop_payload(channel)
+        self.waiting[channel] = [item for item in self.waiting[channel] if not item[0]]
 
     @rule(max_bytes=st.integers(1, 200_000))
     def take(self, max_bytes):
-        urgent_waits = len(self.left[0]) < len(self.queued[0])
+        urgent_waits = bool(self.waiting[0])
         batch = self.scheduler.take(max_bytes)
         nbytes = sum(len(piece) for piece in batch.pieces)
         assert nbytes <= max_bytes + MAX_PAYLOAD_BYTES + LARGEST_FRAME
         taken = bodies(batch)  # every frame whole and legal
         for body in taken:
-            assert len(body) >= 3
-            self.left[body[0] << 8 | body[1]] += body[3:]
+            self._left(body[0] << 8 | body[1], body[2] == 0, body[3:])
         if urgent_waits:
             assert taken[0][:2] == b"\x00\x00"
         assert {body[1] for body in taken} - {0} == set(batch.served)
 
+    def _left(self, channel, is_payload, text):
+        items = self.waiting[channel]
+        if not is_payload:
+            assert items.pop(0) == (False, text)
+            return
+        if channel in self.credit:
+            self.credit[channel] -= len(text)
+            assert self.credit[channel] >= 0
+        while text:
+            was_payload, first = items.pop(0)
+            assert was_payload
+            assert text[: len(first)] == first[: len(text)]
+            if len(first) > len(text):
+                items.insert(0, (True, first[len(text) :]))
+            text = text[len(first) :]
+
+    def _may_leave(self, channel):
+        items = self.waiting[channel]
+        return bool(items) and (not items[0][0] or self.credit.get(channel) != 0)
+
     @invariant()
-    def nothing_is_lost_or_overtakes_within_a_channel(self):
-        for channel, data in self.queued.items():
-            assert data.startswith(self.left[channel])
-            rest = len(data) - len(self.left[channel])
+    def what_waits_is_counted(self):
+        frames = 0
+        for channel, items in self.waiting.items():
+            here = sum(HEADER + len(text) for is_payload, text in items if not is_payload)
+            frames += here
             if channel:
-                assert bool(self.scheduler.waiting_bytes(channel)) >= bool(rest)
+                payload = sum(len(text) for is_payload, text in items if is_payload)
+                assert self.scheduler.waiting_bytes(channel) == here + payload
+        assert self.scheduler.frame_bytes == frames
+        assert self.scheduler.has_waiting == any(self.waiting.values())
+        assert bool(self.scheduler) == any(map(self._may_leave, self.waiting))
+        assert self.scheduler.has_more >= bool(self.scheduler)
 
     def teardown(self):
+        for channel in self.credit:
+            self.grant(channel, EVERYTHING)
         while self.scheduler:
             self.take(100_000)
-        assert self.left == self.queued
-        assert self.scheduler.frame_bytes == 0
+        assert not any(self.waiting.values())
 
 
-def test_in_any_order_of_adds_and_takes_each_channels_bytes_leave_in_order():
-    some = settings(max_examples=60, stateful_step_count=25, deadline=None)
+def test_in_any_order_of_calls_each_channels_bytes_leave_in_order_within_its_credit():
+    some = settings(max_examples=150, stateful_step_count=40, deadline=None)
     run_state_machine_as_test(AnyOrder, settings=some)
