@@ -23,16 +23,22 @@ class State(Enum):
 
     __hash__ = object.__hash__  # Enum's own is a Python function: slow in each table look-up
 
-    OPEN = False, False
-    LOCAL_ENDED = True, False
-    REMOTE_ENDED = False, True
-    ENDED = True, True
+    OPEN = auto()
+    LOCAL_ENDED = auto()
+    REMOTE_ENDED = auto()
+    ENDED = auto()
 
-    def __init__(self, local_ended: bool, remote_ended: bool) -> None:
-        self.local_ended = local_ended
-        """Whether this side has sent, or queued, its `end`."""
-        self.remote_ended = remote_ended
-        """Whether the peer has sent its `end`."""
+    local_ended: bool
+    """Whether this side has sent, or queued, its `end`."""
+
+    remote_ended: bool
+    """Whether the peer has sent its `end`."""
+
+
+# Not in an `__init__`: the compiled one rejects the members of a class that is not complete yet.
+for _state in State:
+    _state.local_ended = _state in (State.LOCAL_ENDED, State.ENDED)
+    _state.remote_ended = _state in (State.REMOTE_ENDED, State.ENDED)
 
 
 class Input(Enum):
