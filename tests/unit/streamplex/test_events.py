@@ -259,3 +259,51 @@ def test_openings_errors_and_ends_come_out_as_they_went_in(channel, name, text):
 def test_an_end_on_the_control_channel_is_a_message_of_no_known_type():
     body = memoryview(encoding.stream_ended(CONTROL_CHANNEL))[PREFIX_BYTES:]
     assert decode_body(body) == Ignored(CONTROL_CHANNEL, "control message of type None")
+
+
+NEARLY = (
+    b'{"event":"end"}',
+    b'{"event":"end" }',
+    b'{"event":"end","event":"custom","emitArgs":["x"]}',
+    b'{"event":"custom","emitArgs":["x"]}',
+    b'{"event":"custom","emitArgs":["x",1,null,"\xc3\xa9"]}',
+    b'{"event":"custom","emitArgs":["x",[1],{}]}',
+    b'{"event":"custom","emitArgs":[]}',
+    b'{"event":"custom","event":"end"}',
+    b'{"type":"stream","sock":2,"name":"net"}',
+    b'{"type":"stream","sock":99999}',
+    b'{"type":"stream","sock":02}',
+    b'{"type":"stream","sock":2,"name":"n\\u0065t"}',
+    b'{"type":"stream","sock":2,"name":null}',
+)
+
+
+@st.composite
+def texts(draw):
+    """JSON that is recognized by its bytes, or differs in one byte."""
+    text = bytearray(draw(st.sampled_from(NEARLY)))
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(text) - 1))
+        text[at : at + draw(st.integers(0, 1))] = draw(st.binary(max_size=1))
+    return bytes(text)
+
+
+@given(st.sampled_from([CONTROL_CHANNEL, 2]), texts())
+def test_what_is_recognized_by_its_bytes_means_what_the_parser_says(channel, text):
+    body = memoryview(channel.to_bytes(2) + b"\1" + text)
+
+    def outcome(read):
+        try:
+            return read()
+        except RemoteError as error:
+            return str(error)
+
+    parsed = outcome(lambda: decode(decode_message(body)))
+    for _ in range(2):  # the second time it may be remembered
+        assert outcome(lambda: decode_body(body)) == parsed
+
+
+def test_an_argument_that_its_receiver_may_change_is_its_own():
+    body = memoryview(b'\0\2\1{"event":"custom","emitArgs":["x",[1]]}')
+    decode_body(body).args[0].append(2)
+    assert decode_body(body).args == ([1],)

@@ -32,6 +32,13 @@ def test_where_to_is_an_integer_or_its_digits_and_a_host(args, request_):
     assert decode_connect(args) == request_
 
 
+@pytest.mark.parametrize("port", [True, 1.0])
+def test_what_equals_a_port_that_was_read_before_is_none(port):
+    assert decode_connect((1, "h")) == ConnectRequest(1, "h")
+    with pytest.raises(BadRequestError, match="ERR_SOCKET_BAD_PORT"):
+        decode_connect((port, "h"))
+
+
 _NO_PORTS = [" 80", "8_0", "٨٠", "/tmp/socket", [80], {}]
 
 

@@ -1,5 +1,7 @@
 """A substream as a Twisted transport."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet import error
 from twisted.internet.interfaces import (
@@ -620,6 +622,45 @@ def test_a_released_substream_says_nothing_more():
     tunnels.pump()
     assert far.calls == ["made", "read lost"]
     assert near.calls == ["made", "lost"]
+
+
+def test_close_with_sends_the_end_and_an_event_behind_the_data_and_releases():
+    tunnels = Tunnels(Aware)
+    near, far = tunnels.open(Aware())
+    near.transport.write(b"last words")
+    near.transport.close_with("bye")
+    near.transport.close_with("again")
+    assert near.calls == ["made", "lost"]
+    tunnels.pump()
+    assert far.calls == ["made", "data", "read lost", "bye"]
+
+
+def test_close_with_sends_no_second_end():
+    tunnels = Tunnels(Aware)
+    near, far = tunnels.open(Aware())
+    near.transport.loseWriteConnection()
+    near.transport.close_with("bye")
+    tunnels.pump()
+    assert far.calls == ["made", "read lost", "bye"]
+
+
+def test_close_with_does_not_wait_for_a_producer_and_stops_it():
+    tunnels = Tunnels(Aware)
+    near, far = tunnels.open(Aware())
+    stopped = []
+    producer = SimpleNamespace(stopProducing=lambda: stopped.append(1))
+    near.transport.registerProducer(producer, True)
+    near.transport.close_with("bye")
+    tunnels.pump()
+    assert (stopped, far.calls) == ([1], ["made", "read lost", "bye"])
+
+
+def test_a_lost_tunnel_keeps_nothing_that_was_queued(tunnels):
+    near, _ = tunnels.open(HalfCloseable())
+    tunnels.device.pauseProducing()
+    near.transport.write(bytes(100_000))
+    tunnels.connection.cut()
+    assert not tunnels.device.has_more_to_send
 
 
 def test_what_comes_for_a_released_substream_is_dropped():
