@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import TypeAlias
 
 from tessel_proxy.egress import hosts
 from tessel_proxy.egress.policy import Policy, RequestedTarget, RuleSet, Standing
@@ -38,6 +39,10 @@ class KnownTarget:
     refusal_of_name: str | None
     standing: Standing | None
     address: str
+
+
+_Key: TypeAlias = tuple[str | None, str, int]
+"""An account with rules of its own or None, a host as devices write it, and a port."""
 
 
 class Policies:
@@ -75,7 +80,7 @@ class Policies:
         # made once for all connections
         self._default = self._with(self._file.default)
         self._own = {name: self._with(rules) for name, rules in self._file.accounts.items()}
-        self._known: dict[tuple[str, str, int], KnownTarget] = {}
+        self._known: dict[_Key, KnownTarget] = {}
 
     def _with(self, rules: RuleSet) -> Policy:
         return Policy((self._everybodys, rules))
@@ -89,12 +94,12 @@ class Policies:
 
         Raises ValueError if the host is neither an address nor a valid DNS name.
         """
-        key = (account if account in self._own else "", host, port)
+        key = (account if account in self._own else None, host, port)
         return self._known.get(key) or self._learn(key)
 
-    def _learn(self, key: tuple[str, str, int]) -> KnownTarget:
+    def _learn(self, key: _Key) -> KnownTarget:
         account, host, port = key
-        policy = self.of(account)
+        policy = self._default if account is None else self._own[account]
         wanted = RequestedTarget(hosts.canonical(host), port)
         standing, address = None, ""
         if isinstance(wanted.host, IPv4Address | IPv6Address):

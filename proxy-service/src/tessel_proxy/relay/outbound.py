@@ -134,7 +134,8 @@ class Outbound(TargetSide):
         allowance.left -= nbytes
         if self._early is None:
             self._early = bytearray()  # one buffer for all pieces
-        self._early += b"".join(pieces)
+        for piece in pieces:
+            self._early += piece
         if self._state is RelayState.OPENING and len(self._early) >= PAUSE_BYTES:
             self._device_pauses.add(Why.OPENING)
 
