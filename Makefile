@@ -72,7 +72,7 @@ $(VENV)/.clients-installed: $(VENV)/.installed constraints.txt pyproject.toml
 
 .PHONY: page-test
 page-test: setup $(VENV)/.page-installed ## test the operator's page in a real Chromium, if one is installed (2 minutes)
-	$(BIN)/pytest tests/page --numprocesses=2 --dist=worksteal
+	$(BIN)/pytest tests/page --numprocesses=3 --dist=worksteal
 
 .PHONY: page-screenshots
 page-screenshots: setup $(VENV)/.page-installed ## take the pictures of the operator's page anew; ARGS=--serve: only serve it with an invented fleet
