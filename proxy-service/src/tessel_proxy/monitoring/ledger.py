@@ -6,13 +6,22 @@ byte costs nothing besides the addition in its record.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tessel_proxy.records.accounting import Listener, SubstreamRecord, TunnelRecord
 from tessel_proxy.records.durations import Durations
 from tessel_proxy.records.ends import Outcome, Refusal, TunnelOutcome
+
+
+class _Ended:
+    """What the ended substreams of one listener, kind and outcome have in common: their totals."""
+
+    __slots__ = ("bytes_from_device", "bytes_from_target", "count")
+
+    def __init__(self) -> None:
+        self.count = self.bytes_from_device = self.bytes_from_target = 0
 
 
 @dataclass(slots=True)
@@ -26,15 +35,14 @@ class Ledger:
         default_factory=Counter
     )  # by whether the TLS session was resumed
     tunnels_closed: Counter[TunnelOutcome] = field(default_factory=Counter)
-    substreams_opened: Counter[str] = field(default_factory=Counter)
-    substreams_closed: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     refusals: Counter[Refusal] = field(default_factory=Counter)
     auth_answers: Counter[str] = field(default_factory=Counter)
     durations: Durations = field(default_factory=Durations)
     closed: Callable[[TunnelRecord], object] = lambda _record: None  # called when a tunnel ends
     _tcp_checks: int = 0  # of load balancers with the PROXY protocol
-    _from_device: Counter[Listener] = field(default_factory=Counter)  # of closed substreams
-    _from_target: Counter[Listener] = field(default_factory=Counter)
+    _ended: dict[tuple[Listener, str, Outcome], _Ended] = field(
+        default_factory=lambda: defaultdict(_Ended)
+    )
 
     def tunnel_opened(self, record: TunnelRecord) -> None:
         """Called when a tunnel opens: counts it and keeps its record."""
@@ -53,17 +61,38 @@ class Ledger:
         self.tunnels_closed[outcome] += 1
 
     def substream_opened(self, record: SubstreamRecord) -> None:
-        """Called when a substream opens: counts it and keeps its record."""
+        """Called when a substream opens: keeps its record."""
         self.substreams.add(record)
-        self.substreams_opened[record.kind] += 1
 
     def substream_closed(self, record: SubstreamRecord, outcome: Outcome) -> None:
         """Called when a substream ends: counts outcome and bytes, and drops the record."""
         self.substreams.discard(record)
-        self.substreams_closed[record.kind, outcome] += 1
+        ended = self._ended[record.of.listener, record.kind, outcome]
+        ended.count += 1
+        ended.bytes_from_device += record.bytes_from_device
+        ended.bytes_from_target += record.bytes_from_target
         self.durations.substream.observe(record.lasted_s)
-        self._from_device[record.of.listener] += record.bytes_from_device
-        self._from_target[record.of.listener] += record.bytes_from_target
+
+    @property
+    def substreams_open(self) -> Counter[str]:
+        """The number of open substreams of each kind."""
+        return Counter(each.kind for each in self.substreams)
+
+    @property
+    def substreams_opened(self) -> Counter[str]:
+        """The number of substreams of each kind that have ever been opened."""
+        found = self.substreams_open
+        for (_, kind, _), ended in self._ended.items():
+            found[kind] += ended.count
+        return found
+
+    @property
+    def substreams_closed(self) -> Counter[tuple[str, Outcome]]:
+        """The number of substreams that have ended, by kind and outcome."""
+        found: Counter[tuple[str, Outcome]] = Counter()
+        for (_, kind, outcome), ended in self._ended.items():
+            found[kind, outcome] += ended.count
+        return found
 
     def refused(self, why: Refusal, peer: str, record: TunnelRecord | None = None) -> None:  # noqa: ARG002 -- the interface's
         """Called when a tunnel or a token is refused: counts the reason."""
@@ -80,12 +109,12 @@ class Ledger:
 
     def bytes_from_device(self, listener: Listener) -> int:
         """Return the bytes that devices on this port sent to targets, open substreams included."""
-        return self._from_device[listener] + sum(
-            each.bytes_from_device for each in self.substreams if each.of.listener is listener
-        )
+        return sum(each.bytes_from_device for each in self._of(listener))
 
     def bytes_from_target(self, listener: Listener) -> int:
         """Return the bytes that targets sent to devices on this port, open substreams included."""
-        return self._from_target[listener] + sum(
-            each.bytes_from_target for each in self.substreams if each.of.listener is listener
-        )
+        return sum(each.bytes_from_target for each in self._of(listener))
+
+    def _of(self, listener: Listener) -> Iterator[_Ended | SubstreamRecord]:
+        yield from (ended for (of, _, _), ended in self._ended.items() if of is listener)
+        yield from (each for each in self.substreams if each.of.listener is listener)

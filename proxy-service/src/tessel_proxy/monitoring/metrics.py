@@ -146,12 +146,16 @@ class ProxyCollector(Collector):
 
     def _substreams(self) -> Iterator[Metric]:
         ledger, limits = self._sources.ledger, self._sources.limits
-        opened = [each.kind for each in ledger.substreams]
+        still_open, opened, closed = (
+            ledger.substreams_open,
+            ledger.substreams_opened,
+            ledger.substreams_closed,
+        )
         yield labelled_gauge(
             "substreams",
             "Substreams that are open.",
             "kind",
-            [(kind, opened.count(kind)) for kind in KINDS],
+            [(kind, still_open[kind]) for kind in KINDS],
         )
         config = self._sources.config
         yield gauge("substreams_per_tunnel_limit", "MAX_SUBSTREAMS.", config.max_substreams)
@@ -174,17 +178,13 @@ class ProxyCollector(Collector):
             "substreams_opened",
             "Substreams that devices opened.",
             ["kind"],
-            [([kind], ledger.substreams_opened[kind]) for kind in KINDS],
+            [([kind], opened[kind]) for kind in KINDS],
         )
         yield labelled_counter(
             "substreams_closed",
             "Substreams that have ended, by outcome.",
             ["kind", "outcome"],
-            [
-                ([kind, each.value], ledger.substreams_closed[kind, each])
-                for kind in KINDS
-                for each in Outcome
-            ],
+            [([kind, each.value], closed[kind, each]) for kind in KINDS for each in Outcome],
         )
         yield labelled_counter(
             "relayed_bytes",
