@@ -126,21 +126,19 @@ def _substream_end(record: SubstreamRecord, outcome: Outcome) -> tuple[str, str]
 
     A busy proxy writes this line for each connection: a call more costs as much as a field.
     """
-    of, number, code = record.of, record.substream, outcome.code
-    whose, owner = _owner(of.account, of.device)
-    target, address, kind = record.target, record.address, record.kind
-    from_device, from_target = record.bytes_from_device, record.bytes_from_target
-    seconds = _rounded(record.lasted_s)
-    where = f"{target} ({address})" if address and address != target else target
-    noun = "byte" if from_device == 1 else "bytes"
-    error = f'"{outcome.error.value}"' if outcome.error else "null"
+    of, target, address, kind = record.of, record.target, record.address, record.kind
+    tunnel, whose, owner = _tunnel_as_text(of.tunnel, of.account, of.device)
+    number, seconds, code = str(record.substream), _rounded(record.lasted_s), outcome.code
+    from_device, from_target = str(record.bytes_from_device), str(record.bytes_from_target)
+    noun = "byte" if from_device == "1" else "bytes"
+    error = "null" if outcome.error is None else f'"{outcome.error.value}"'
     message = (
-        f"substream {number} of tunnel {of.tunnel} to {where if target else 'no target'} closed: "
-        f"{code}; {whose}, {kind}, {from_device} {noun} from the device, "
-        f"{from_target} from the target, {seconds} s"
+        f"substream {number} of tunnel {tunnel} to {_where(target, address)} closed: {code}; "
+        f"{whose}, {kind}, {from_device} {noun} from the device, {from_target} from the target, "
+        f"{seconds} s"
     )
     fields = (
-        f'"tunnel":{of.tunnel},"substream":{number},{owner},"kind":"{kind}",'
+        f'"tunnel":{tunnel},"substream":{number},{owner},"kind":"{kind}",'
         f'"target":{quoted(target)},"address":{quoted(address)},'
         f'"bytes_from_device":{from_device},"bytes_from_target":{from_target},'
         f'"seconds":{seconds},"outcome":"{code}","error":{error},"rule":{quoted(record.rule)}'
@@ -152,12 +150,18 @@ def _substream_end(record: SubstreamRecord, outcome: Outcome) -> tuple[str, str]
     return message, fields
 
 
-@lru_cache(maxsize=256)  # devices that open substreams at the same time, 0.5 KiB each
-def _owner(account: str | None, device: str | None) -> tuple[str, str]:
-    """Return whose a substream is, in words and as JSON fields."""
-    names = "null" if account is None else quoted(account)
-    fields = f'"account":{names},"device":{"null" if device is None else quoted(device)}'
-    return _whose(account, device), fields
+@lru_cache(maxsize=256)  # tunnels that open substreams at the same time, 0.5 KiB each
+def _tunnel_as_text(number: int, account: str | None, device: str | None) -> tuple[str, str, str]:
+    """Return the number of a tunnel, whose it is, and whose it is as JSON fields."""
+    name = "null" if account is None else quoted(account)
+    fields = f'"account":{name},"device":{"null" if device is None else quoted(device)}'
+    return str(number), _whose(account, device), fields
+
+
+def _where(target: str, address: str) -> str:
+    if not target:
+        return "no target"
+    return f"{target} ({address})" if address and address != target else target
 
 
 def _rounded(seconds: float) -> str:

@@ -31,6 +31,7 @@ FORMS: Final[dict[LogFormat, Callable[[LogEvent], str]]] = {
 }
 _FORMS_OF_LINES: Final = {LogFormat.TEXT: text_line, LogFormat.JSON: json_line}
 
+_INFO: Final = TwistedLevel.info  # each access by its class is a call
 _NS_PER_MS: Final = 1_000_000
 
 
@@ -67,11 +68,7 @@ class Lines:
         self._shown: dict[tuple[object, object], bool] = {}  # by level and namespace, few of each
 
     def __call__(self, event: LogEvent) -> None:
-        kind = (event.get("log_level"), event.get("log_namespace"))
-        shown = self._shown.get(kind)
-        if shown is None:
-            shown = self._shown[kind] = self._predicate(event) is not PredicateResult.no
-        if not shown:
+        if not self._shows(event.get("log_level"), event.get("log_namespace")):
             return
         if self._worker is not None:
             event.setdefault("worker", self._worker)
@@ -80,11 +77,14 @@ class Lines:
 
     def shows_info(self, namespace: str) -> bool:
         """Return whether events at the level info are written, for a FrequentLogger."""
-        kind = (TwistedLevel.info, namespace)
-        shown = self._shown.get(kind)
+        return self._shows(_INFO, namespace)
+
+    def _shows(self, level: object, namespace: object) -> bool:
+        shown = self._shown.get((level, namespace))
         if shown is None:
-            event = {"log_level": TwistedLevel.info, "log_namespace": namespace}
-            shown = self._shown[kind] = self._predicate(event) is not PredicateResult.no
+            event = {"log_level": level, "log_namespace": namespace}
+            shown = self._predicate(event) is not PredicateResult.no
+            self._shown[level, namespace] = shown
         return shown
 
     def write_info(self, event: str, error: str | None, message: str, fields: str) -> None:
