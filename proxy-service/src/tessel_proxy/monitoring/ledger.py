@@ -79,14 +79,6 @@ class Ledger:
         return Counter(each.kind for each in self.substreams)
 
     @property
-    def substreams_opened(self) -> Counter[str]:
-        """The number of substreams of each kind that have ever been opened."""
-        found = self.substreams_open
-        for (_, kind, _), ended in self._ended.items():
-            found[kind] += ended.count
-        return found
-
-    @property
     def substreams_closed(self) -> Counter[tuple[str, Outcome]]:
         """The number of substreams that have ended, by kind and outcome."""
         found: Counter[tuple[str, Outcome]] = Counter()

@@ -9,19 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
-from platform import python_version
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
-    GaugeMetricFamily,
 )
-from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import Metric
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from streamplex.conversation import SubstreamKind
@@ -36,6 +29,7 @@ from tessel_proxy.monitoring.families import (
     labelled_gauge,
 )
 from tessel_proxy.monitoring.ledger import Ledger
+from tessel_proxy.monitoring.process_metrics import build_info, process_registry
 from tessel_proxy.monitoring.readiness import Readiness
 from tessel_proxy.monitoring.settings import MonitoringSettings
 from tessel_proxy.records.accounting import Listener
@@ -65,15 +59,6 @@ def registry_of(sources: Sources) -> CollectorRegistry:
     """Return a Prometheus registry with the metrics of one proxy, its process and Python."""
     registry = process_registry()
     registry.register(ProxyCollector(sources))
-    return registry
-
-
-def process_registry() -> CollectorRegistry:
-    """Return a Prometheus registry with the metrics of this process and of Python alone."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
     return registry
 
 
@@ -146,11 +131,10 @@ class ProxyCollector(Collector):
 
     def _substreams(self) -> Iterator[Metric]:
         ledger, limits = self._sources.ledger, self._sources.limits
-        still_open, opened, closed = (
-            ledger.substreams_open,
-            ledger.substreams_opened,
-            ledger.substreams_closed,
-        )
+        still_open, closed = ledger.substreams_open, ledger.substreams_closed
+        opened = still_open.copy()
+        for (kind, _outcome), count in closed.items():
+            opened[kind] += count
         yield labelled_gauge(
             "substreams",
             "Substreams that are open.",
@@ -292,17 +276,4 @@ class ProxyCollector(Collector):
             "When the first revocation list in CLIENT_CRL_FILE expires; 0: no list.",
             sources.revocations_end() or 0,
         )
-        yield _labelled_gauge_of_build()
-
-
-def _labelled_gauge_of_build() -> Metric:
-    family = GaugeMetricFamily(
-        PREFIX + "build_info", "Version of the proxy and of Python.", labels=["version", "python"]
-    )
-    family.add_metric([_version(), python_version()], 1.0)
-    return family
-
-
-@cache  # it reads files, and workers are asked for their metrics each second
-def _version() -> str:
-    return version("tessel-proxy")
+        yield build_info()

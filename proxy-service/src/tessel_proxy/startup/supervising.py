@@ -29,7 +29,7 @@ from tessel_proxy.front.listening import IListeningReactor
 from tessel_proxy.limits.descriptors import PLENTY
 from tessel_proxy.monitoring.admin import AdminPort, add_operator, admin_site
 from tessel_proxy.monitoring.api import Audit
-from tessel_proxy.monitoring.metrics import process_registry
+from tessel_proxy.monitoring.process_metrics import process_registry
 from tessel_proxy.operations.refusals_file import KeptRules
 from tessel_proxy.records.accounting import Listener
 from tessel_proxy.startup.config import Config
