@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from support.tls_handshakes import NOW
 from tessel_proxy.certificates.make import SERVER_DAYS, CertificateFamily, make_files
+from tessel_proxy.startup.config import Config
 
 DAY = timedelta(days=1)
 LATELY = NOW - DAY
@@ -29,6 +30,20 @@ HYzpVHwyyg==
 def make_certificates(names, config, now, family=CertificateFamily.CURRENT, *, days=SERVER_DAYS):
     """Run `tessel-proxy make-cert` for the files that the settings name."""
     return make_files(names, family.files(config), now, days=days)
+
+
+def files_of_both_ports(folder):
+    """Return settings that name the files of PORT and LEGACY_PORT in a folder, and make them."""
+    settings = {
+        "legacy_port": 0,
+        "cert_file": folder / "public-cert.pem",
+        "key_file": folder / "private-key.pem",
+        "legacy_cert_file": folder / "tessel-1-cert.pem",
+        "legacy_key_file": folder / "tessel-1-key.pem",
+    }
+    for family in CertificateFamily:
+        make_certificates(["proxy.example"], Config(**settings), NOW, family)
+    return settings
 
 
 def named(text):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+from streamplex.conversation import FEATURES
 from support.dialogues import Frame, parse
 
 RECORDED = sorted(
@@ -16,17 +17,6 @@ MAX_OPERATIONS = 4
 MAX_COPIES = 40  # of one frame
 PIECES = 5
 
-FEATURES = [
-    "reuse/1",
-    "halfclose/1",
-    "retry/1",
-    "reason/1",
-    "device/1",
-    "goaway/1",
-    "ping/1",
-    "credit/1",
-    "message/1",
-]
 ODD_VALUES = [
     *(None, True, False, 0, -1, 1, 2, 3, 65_535, 65_536, 2**31, 2**53, 10**300, 0.5, -0.0, 1e308),
     *("", "net", "tls", "\0", "\r\n", "\u2028", "é" * 70, "x" * 70_000, "127.0.0.1", "[::1]"),
@@ -88,7 +78,7 @@ class Mutations:
 def _with_features(hello):
     """The originals knew of none; ours do."""
     said = json.loads(hello)
-    said["object"] = {**said.get("object", {}), "features": FEATURES, "device": "spoiled"}
+    said["object"] = {**said.get("object", {}), "features": list(FEATURES), "device": "spoiled"}
     return json.dumps(said, separators=(",", ":")).encode()
 
 

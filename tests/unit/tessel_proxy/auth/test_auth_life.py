@@ -1,19 +1,16 @@
 """A proxy, its token service and devices, on the running reactor: keys that come and go."""
 
-import os
 import time
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 
 import pytest
 import pytest_twisted
 import trustme
 from twisted.internet import reactor
-from twisted.logger import capturedLogs
 
 from support.proxy_in_memory import LoggedEvents
 from support.proxy_on_sockets import Shows, connected
-from tessel_oauth.config import Config as StubConfig
-from tessel_oauth.server import Server
+from support.token_service import token_service
 from tessel_oauth.store import Store
 from tessel_proxy.auth import authenticator_for
 from tessel_proxy.auth.account_file import line_for, recipe_for
@@ -35,23 +32,6 @@ def authority():
 @pytest.fixture
 def database(tmp_path):
     return str(tmp_path / "accounts.sqlite3")
-
-
-@asynccontextmanager
-async def token_service(database):
-    server = Server(
-        StubConfig(port=0, seed_account="ada", seed_api_key="OLD", database=database),
-        reactor,
-        os.urandom,
-        None,
-    )
-    with capturedLogs() as logged:
-        await server.start()
-    (port,) = [event["port"] for event in logged if event.get("event") == "listening"]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await server.stop()
 
 
 @pytest.fixture
@@ -105,7 +85,7 @@ async def comes(proxy, authority, token):
 
 @pytest_twisted.ensureDeferred
 async def test_a_renewed_key_ends_live_tunnels_and_lets_nobody_in(proxy_for, authority, database):
-    async with token_service(database) as url:
+    async with token_service("OLD", database=database) as url:
         proxy = proxy_for(url, auth_recheck_s=RECHECK_S)
         with LoggedEvents() as logged:
             device, told = await comes(proxy, authority, "OLD")
@@ -127,7 +107,7 @@ async def test_a_renewed_key_ends_live_tunnels_and_lets_nobody_in(proxy_for, aut
 async def test_while_the_service_is_down_those_it_knew_get_in_and_others_may_come_again(
     proxy_for, authority, database
 ):
-    async with token_service(database) as url:
+    async with token_service("OLD", database=database) as url:
         proxy = proxy_for(url, auth_recheck_s=0.0, auth_stale_s=60.0)
         _device, told = await comes(proxy, authority, "OLD")
         assert told == (True, None)
@@ -143,7 +123,7 @@ async def test_while_the_service_is_down_those_it_knew_get_in_and_others_may_com
 async def test_when_the_grace_is_over_nobody_gets_in_and_live_tunnels_end(
     proxy_for, authority, database
 ):
-    async with token_service(database) as url:
+    async with token_service("OLD", database=database) as url:
         proxy = proxy_for(url, auth_recheck_s=RECHECK_S, auth_stale_s=0.0)
         device, told = await comes(proxy, authority, "OLD")
         assert told == (True, None)
@@ -179,7 +159,7 @@ async def test_a_proxy_whose_credentials_are_wrong_is_not_ready_though_its_file_
 ):
     file = tmp_path / "accounts"
     file.write_text(line_for("kim", "one", recipe_for(None)))
-    async with token_service(database) as url:
+    async with token_service("OLD", database=database) as url:
         proxy = proxy_for(url, secret="wrong", auth_file=file)
         for token, known in (("OLD", False), ("one", True)):
             _device, told = await comes(proxy, authority, token)

@@ -1,16 +1,11 @@
 """TesselOAuth and the token service of this repository, each the other's proof."""
 
-import os
-from contextlib import asynccontextmanager
-
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.logger import capturedLogs
 from twisted.web.client import Agent
 
-from tessel_oauth.config import Config as StubConfig
-from tessel_oauth.server import Server
+from support.token_service import token_service
 from tessel_proxy.auth import (
     Account,
     AuthMisconfiguredError,
@@ -19,19 +14,6 @@ from tessel_proxy.auth import (
     Refused,
 )
 from tessel_proxy.auth.settings_parsers import TokenService
-
-
-@asynccontextmanager
-async def token_service(port=0, **settings):
-    config = StubConfig(port=port, seed_account="ada", seed_api_key="KEY", **settings)
-    server = Server(config, reactor, os.urandom, None)
-    with capturedLogs() as logged:
-        await server.start()
-    (port,) = [event["port"] for event in logged if event.get("event") == "listening"]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await server.stop()
 
 
 def oauth(url, secret="the-tessel-devenv"):

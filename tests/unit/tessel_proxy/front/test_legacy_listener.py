@@ -12,13 +12,12 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from streamplex import Side
 from streamplex.tx import TunnelProtocol
-from support.certificate_authorities import make_certificates
+from support.certificate_authorities import files_of_both_ports
 from support.memory_tunnels import Aware
 from support.memory_tunnels import Listener as TunnelListener
 from support.proxy_in_memory import TOKEN, LoggedEvents
 from support.tls_handshakes import NOW, at, axtls
 from tessel_proxy.auth import HardcodedAuthenticator
-from tessel_proxy.certificates.make import CertificateFamily
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.front.tls import server_tls
 from tessel_proxy.front.tls_tessel_1 import tessel_1_tls
@@ -39,19 +38,8 @@ def logged():
 
 @pytest.fixture
 def config(tmp_path):
-    config = Config(
-        host="127.0.0.1",
-        port=0,
-        legacy_port=0,
-        egress_mode=EgressMode.OPEN,
-        cert_file=tmp_path / "public-cert.pem",
-        key_file=tmp_path / "private-key.pem",
-        legacy_cert_file=tmp_path / "tessel-1-cert.pem",
-        legacy_key_file=tmp_path / "tessel-1-key.pem",
-    )
-    make_certificates(["proxy.example"], config, NOW)
-    make_certificates(["proxy.example"], config, NOW, CertificateFamily.TESSEL_1)
-    return config
+    files = files_of_both_ports(tmp_path)
+    return Config(host="127.0.0.1", port=0, egress_mode=EgressMode.OPEN, **files)
 
 
 @pytest.fixture

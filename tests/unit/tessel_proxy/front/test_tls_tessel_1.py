@@ -16,7 +16,7 @@ from twisted.internet.ssl import TLSVersion
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from support.certificate_authorities import Party, make_certificates, pem
+from support.certificate_authorities import Party, files_of_both_ports, make_certificates, pem
 from support.tls_handshakes import NOW, at, axtls, shake_hands, shown_to, trusting
 from tessel_proxy.certificates.make import CertificateFamily
 from tessel_proxy.front import tls_tessel_1
@@ -37,16 +37,7 @@ AES128_SHA = bytes.fromhex("002f")
 
 @pytest.fixture
 def config(tmp_path):
-    config = Config(
-        cert_file=tmp_path / "public-cert.pem",
-        key_file=tmp_path / "private-key.pem",
-        legacy_port=0,
-        legacy_cert_file=tmp_path / "tessel-1-cert.pem",
-        legacy_key_file=tmp_path / "tessel-1-key.pem",
-    )
-    make_certificates(["proxy.example"], config, NOW)
-    make_certificates(["proxy.example"], config, NOW, CertificateFamily.TESSEL_1)
-    return config
+    return Config(**files_of_both_ports(tmp_path))
 
 
 @pytest.fixture
