@@ -149,14 +149,15 @@ class Carried:
 class Dial:
     """A connection attempt, which the test lets succeed or fail."""
 
-    def __init__(self, clock, address, port, caller):
+    def __init__(self, clock, address, port, caller, transport):
+        self._transport = transport
         self.address = self.host = address
         self.port, self._caller = port, caller
         self._clock = clock
         self.stopped = False
 
     def stands(self):
-        transport = TargetTransport(self._clock)
+        transport = self._transport(self._clock)
         self._report().connected(self.address, transport)
         return transport
 
@@ -181,6 +182,8 @@ class Dial:
 class Connect:
     """Dials connections, which succeed or fail when the test says so."""
 
+    transport = TargetTransport  # of new connections
+
     def __init__(self, clock):
         self._clock = clock
         self.dials = []
@@ -188,7 +191,7 @@ class Connect:
         self.stood = []
 
     def __call__(self, address, port, caller):
-        dial = Dial(self._clock, address, port, caller)
+        dial = Dial(self._clock, address, port, caller, self.transport)
         self.dials.append(dial)
         if self.at_once:
             self.stood.append(dial.stands())

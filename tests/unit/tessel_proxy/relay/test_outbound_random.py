@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import error
 
-from support.proxy_in_memory import PUBLIC, LoggedEvents, Stage
+from support.proxy_in_memory import PUBLIC, LoggedEvents, Stage, TargetTransport
+from support.target_sockets import SocketTransport
 
 NAME = "target.example"
 DEVICE = ("data", "end", "error", "connect", "connect name", "bad connect", "timeout", "nonsense")
@@ -17,8 +18,9 @@ steps = st.lists(st.sampled_from((*DEVICE, *TARGET, "time passes")), max_size=14
 class Play:
     """One substream, and the target it may come to have."""
 
-    def __init__(self, features, config):
+    def __init__(self, features, config, transport):
         self.stage = Stage(**config)
+        self.stage.connect_target.transport = transport
         self.stage.authenticate(*features)
         self.device = self.stage.open()
         self.target = None
@@ -49,6 +51,12 @@ class Play:
             case _:
                 self._target_does(step)
         self.stage.pump()
+        self._turn()
+
+    def _turn(self):
+        if isinstance(self.target, SocketTransport):
+            self.target.turn()
+            self.stage.pump()
 
     def _target_does(self, step):
         match step:
@@ -74,7 +82,7 @@ class Play:
                 self.target_over = True
             case "takes nothing":
                 self.target.takes_nothing()
-            case "takes all" if self.target.producer:
+            case "takes all" if isinstance(self.target, SocketTransport) or self.target.producer:
                 self.target.takes_all()
 
     @property
@@ -93,10 +101,11 @@ class Play:
     steps,
     st.sampled_from([(), ("halfclose/1",)]),
     st.sampled_from([{}, {"bytes_per_s": 20_000}, {"bytes_per_day": 100_000}]),
+    st.sampled_from([TargetTransport, SocketTransport]),
 )
-def test_one_substream_comes_to_one_end(steps, features, config):
+def test_one_substream_comes_to_one_end(steps, features, config, transport):
     with LoggedEvents() as logged:
-        play = Play(features, config)
+        play = Play(features, config, transport)
         for step in steps:
             play.do(step)
         device = play.device

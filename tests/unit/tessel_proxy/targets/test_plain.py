@@ -11,67 +11,9 @@ from twisted.python.failure import Failure
 
 from streamplex.spaced import SpacedData
 from streamplex.tx.bulk import MAX_PIECES, READ_BYTES
+from support.target_sockets import Socket
 from tessel_proxy.targets.plain import BULK_BYTES, PlainTarget
 from tessel_proxy.targets.target import LINGER_LOOK_S, TargetLoss
-
-
-class Socket:
-    """A socket to a peer that takes and sends what a test says."""
-
-    def __init__(self):
-        self.room = 1 << 20  # bytes that the system accepts
-        self.sent = []
-        self.incoming = []
-        self.fault = None  # of the next write
-        self.options = []
-        self.shut = self.closed = False
-
-    def fileno(self):
-        return 7
-
-    def sendmsg(self, pieces):
-        return self.send(b"".join(pieces))
-
-    def send(self, data):
-        if self.fault is not None:
-            raise OSError(self.fault, "a fault")
-        if not self.room and data:
-            raise BlockingIOError(errno.EAGAIN, "full")
-        taken = bytes(data[: self.room])
-        self.room -= len(taken)
-        self.sent.append(taken)
-        return len(taken)
-
-    def recv_into(self, buffer, nbytes):
-        if not self.incoming:
-            raise BlockingIOError
-        data = self.incoming.pop(0)
-        if isinstance(data, Exception):
-            raise data
-        assert len(data) <= nbytes
-        buffer[: len(data)] = data
-        return len(data)
-
-    def recvmsg_into(self, buffers):
-        data = self.incoming.pop(0)
-        at = 0
-        for buffer in buffers:
-            part = data[at : at + len(buffer)]
-            buffer[: len(part)] = part
-            at += len(part)
-        return at, [], 0, None
-
-    def setsockopt(self, *option):
-        self.options.append(option[:2])
-
-    def shutdown(self, how):
-        assert how == socket.SHUT_WR
-        self.shut = True
-        if self.fault is not None:
-            raise OSError(self.fault, "not connected")
-
-    def close(self):
-        self.closed = True
 
 
 class Owner:
