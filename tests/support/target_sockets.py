@@ -38,17 +38,21 @@ class Socket:
         return len(taken)
 
     def recv_into(self, buffer, nbytes):
+        data = self._next()
+        assert len(data) <= nbytes
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _next(self):
         if not self.incoming:
             raise BlockingIOError
         data = self.incoming.pop(0)
         if isinstance(data, Exception):
             raise data
-        assert len(data) <= nbytes
-        buffer[: len(data)] = data
-        return len(data)
+        return data
 
     def recvmsg_into(self, buffers):
-        data = self.incoming.pop(0)
+        data = self._next()
         at = 0
         for buffer in buffers:
             part = data[at : at + len(buffer)]
