@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from sys import intern
 
 from streamplex import features, jsontext
 from streamplex.credit import MAX_CREDIT_BYTES
@@ -65,7 +66,7 @@ def decode_body(body: memoryview, known: frozenset[str] = _NO_FEATURES) -> Meani
     if channel == CONTROL_CHANNEL:
         if opening := _OPENING.fullmatch(text):
             sock, name = opening.groups()
-            return StreamOpened(int(sock), None if name is None else name.decode())
+            return StreamOpened(int(sock), None if name is None else intern(name.decode()))
     elif text == END_TEXT:
         return StreamEnded(channel)
     elif len(text) <= SHORT_TEXT_BYTES and text.startswith(_CUSTOM_BEGINS):

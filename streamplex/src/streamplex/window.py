@@ -14,6 +14,8 @@ from streamplex.credit import (
 )
 from streamplex.errors import RemoteError, in_bytes
 
+_ALL_EVENTS = float(MAX_EVENTS_AT_ONCE)  # one object for all windows
+
 
 class Window:
     """The flow control window of one substream: how many bytes the peer may send on it.
@@ -54,7 +56,7 @@ class Window:
         self._until_answer = 0
         self._granted_at = 0.0  # time of that grant
         self._ended = False
-        self._events = float(MAX_EVENTS_AT_ONCE)  # number of events that may come now
+        self._events = _ALL_EVENTS  # number of events that may come now
         self._events_at = 0.0
 
     @property
