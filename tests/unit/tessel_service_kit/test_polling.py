@@ -181,6 +181,10 @@ def test_a_timer_that_is_made_at_the_end_of_a_turn_is_not_overslept(reactor):
     assert 0.01 <= reactor.seconds() - began < 10
 
 
+def test_without_timers_there_is_no_limit_to_a_wait(reactor):
+    assert reactor.timeout() is None
+
+
 def test_a_timer_may_be_due_later_than_epoll_can_wait(reactor):
     reactor.callLater(1e9, reactor.stop)
     assert reactor.timeout() == 2_147_483

@@ -349,6 +349,18 @@ def test_spaced_data_is_queued_and_copied_while_anything_waits(over):
     assert over.served.data == b"a" * 5_000_000 + b"d" * 100_000
 
 
+def test_spaced_data_is_queued_as_soon_as_the_transport_is_full(over):
+    near = HalfCloseable()
+    over.device.open("net").attach(near)
+    over.pump()
+    over.connection.ends[1].pauseProducing()
+    waiting = [near.transport.write(spaced(b"d" * 100_000)[0]) for _ in range(20)]
+    assert (waiting[0], waiting[-1] > 1_000_000) == (0, True)
+    over.connection.ends[1].resumeProducing()
+    over.pump()
+    assert over.served.data == b"d" * 2_000_000
+
+
 def test_spaced_data_needs_no_tls():
     tunnels = Tunnels()
     near, far = tunnels.open(HalfCloseable())
