@@ -17,7 +17,7 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 from OpenSSL.crypto import X509Store
 
-from streamplex.tx.tls import write_whole_pieces
+from streamplex.tx.tls_contexts import write_whole_pieces
 from tessel.errors import NodeError
 from tessel.network.client_identity import ClientIdentity, certificates_in, identity_of
 from tessel.network.interface import TlsOptions

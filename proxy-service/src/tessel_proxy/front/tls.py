@@ -21,7 +21,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from streamplex.tx.endings import openssl_reasons
-from streamplex.tx.tls import ignore_alpn, write_whole_pieces
+from streamplex.tx.tls_contexts import ignore_alpn, write_whole_pieces
 from tessel_proxy.files.reloadable import stamps_of
 from tessel_proxy.front.identity import IdentityFiles, TLSIdentity
 from tessel_proxy.front.settings import FrontSettings

@@ -18,7 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from streamplex.conversation import WRONG_NAME, VerifyError, verify_error
-from streamplex.tx.tls import write_whole_pieces
+from streamplex.tx.tls_contexts import write_whole_pieces
 from tessel_proxy.certificates.pem import MAX_PEM_BYTES, certificates_in, out_of_date
 from tessel_proxy.egress.addresses import Address
 from tessel_proxy.files.reloadable import stamps_of

@@ -18,7 +18,7 @@ from streamplex.tx.openssl import (
     seal,
     sealed,
 )
-from streamplex.tx.tls import write_whole_pieces
+from streamplex.tx.tls_contexts import write_whole_pieces
 
 
 def context_of_server(*, whole):

@@ -24,8 +24,8 @@ from streamplex.tx.tls import (
     TLSFactory,
     TLSTransport,
     ended_by_fin,
-    ignore_alpn,
 )
+from streamplex.tx.tls_contexts import ignore_alpn
 from support.memory_tunnels import Connection, HalfCloseable, Listener, Plain, Tunnels
 from support.spaced import spaced
 
