@@ -5,8 +5,7 @@ The pump decides nothing: the core chooses what is sent next, and the listener r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias, assert_never, cast
+from typing import cast
 
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -16,33 +15,20 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.channels import Side
 from streamplex.errors import LocalError, RemoteError, SilentPeerError
-from streamplex.events import (
-    CustomReceived,
-    DataReceived,
-    Event,
-    Fault,
-    GoAway,
-    Ignored,
-    MessageReceived,
-    StreamEnded,
-    StreamFailed,
-    StreamOpened,
-    StreamReset,
-)
 from streamplex.limits import PeerLimits
 from streamplex.tunnel import TunnelCore
 from streamplex.tx.bulk import keep_queue_short
 from streamplex.tx.flow import HeldBytes
 from streamplex.tx.interface_listener import ITunnelListener
-from streamplex.tx.interfaces import Crashable, ITakesViews
+from streamplex.tx.interfaces import ITakesViews
 from streamplex.tx.keepalive import KeepAlive
-from streamplex.tx.sending import Phase, Sending, Transport
+from streamplex.tx.receiving import Receiving
+from streamplex.tx.sending import Phase, Transport
 from streamplex.tx.substream import Substream
 from streamplex.tx.tcp import Progress, progress_of
 from streamplex.tx.timers import SharedTimers
@@ -51,14 +37,9 @@ from streamplex.tx.tls import TLSTransport, ended_by_fin
 CLOSE_TIMEOUT_S = 10.0
 """Seconds in which a closing tunnel has to send its queued bytes; then it is aborted."""
 
-_OF_SUBSTREAM = (CustomReceived, StreamEnded, StreamFailed, StreamReset)
-
-_Guarded: TypeAlias = tuple[Crashable, Callable[[], None]]
-"""A call into the protocol of a substream, which is ended if the call raises."""
-
 
 @implementer(IPushProducer, IHandshakeListener, ITakesViews)
-class TunnelProtocol(Sending):
+class TunnelProtocol(Receiving):
     """One end of a tunnel, as a protocol of Twisted.
 
     `side` is Side.A for the server and Side.B for the device. `listener` receives the events that
@@ -67,8 +48,6 @@ class TunnelProtocol(Sending):
     the tunnel after sending the queued bytes, `abortConnection` at once.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         side: Side,
@@ -76,13 +55,9 @@ class TunnelProtocol(Sending):
         clock: IReactorTime,
         limits: PeerLimits | None = None,
     ) -> None:
-        super().__init__(TunnelCore(side, limits))
-        self.clock = clock
-        self._listener = listener
-        self._behind: list[_Guarded] | None = None  # while bytes are handed on
+        super().__init__(TunnelCore(side, limits), listener, clock)
         self._fault: Exception | None = None  # for which this side has cut the transport
         self._close_deadline: IDelayedCall | None = None
-        self._keep_alive: KeepAlive | None = None
         self._held: HeldBytes | None = None
 
     # --- for the code above -----------------------------------------------------------
@@ -145,27 +120,6 @@ class TunnelProtocol(Sending):
             self._fault = why or self._fault
             self._wire.abortConnection()
 
-    # --- for substreams ---------------------------------------------------------------
-
-    def call_guarded(self, substream: Crashable, call: Callable[[], None]) -> None:
-        """Make a call into a substream's protocol. If it raises, only that substream is ended."""
-        try:
-            call()
-        except Exception as fault:  # noqa: BLE001  # a protocol may raise anything
-            self.failed(substream, fault)
-
-    def failed(self, substream: Crashable, fault: Exception) -> None:
-        """Log the exception that is being handled. End the substream whose protocol raised it."""
-        self._log.failure("substream {channel} failed", channel=substream.channel)
-        substream.crashed(fault)
-
-    def behind(self, substream: Crashable, call: Callable[[], None]) -> None:
-        """Make a guarded call when the current read is delivered; outside a read, at once."""
-        if self._behind is None:
-            self.call_guarded(substream, call)
-        else:
-            self._behind.append((substream, call))
-
     # --- from the transport -----------------------------------------------------------
 
     def connectionMade(self) -> None:
@@ -186,77 +140,6 @@ class TunnelProtocol(Sending):
     def _peer_took(self) -> None:
         if self._keep_alive is not None:
             self._keep_alive.heard()
-
-    def dataReceived(self, data: bytes | memoryview) -> None:
-        """Deliver received bytes to the substreams, then send all their answers at once."""
-        if not self._phase.alive:
-            return
-        if self._keep_alive is not None:
-            self._keep_alive.heard()
-        self.together(lambda: self._deliver(data))
-
-    def _deliver(self, data: bytes | memoryview) -> None:
-        behind: list[_Guarded] = []
-        self._behind = behind
-        try:
-            self._dispatch_all(self.core.receive(data))
-        finally:
-            self._behind = None
-        for substream, call in behind:
-            try:
-                call()
-            except Exception as fault:  # noqa: BLE001  # as in `call_guarded`
-                self.failed(substream, fault)
-
-    def _dispatch_all(self, events: list[Event]) -> None:
-        """Deliver events in order. Consecutive data of one substream is delivered in one call."""
-        run: list[DataReceived] = []
-        for event in events:
-            if isinstance(event, DataReceived):
-                if run and event.channel != run[0].channel:
-                    self._dispatch_data(run)
-                    run = []
-                run.append(event)
-                continue
-            if run:
-                self._dispatch_data(run)
-                run = []
-            if not self._phase.alive:
-                return  # an event before it ended the tunnel
-            if isinstance(event, _OF_SUBSTREAM):
-                # A handler of an event before this one may have released the substream.
-                substream = self._substreams.get(event.channel)
-                if substream is not None:
-                    substream.deliver(event)
-            else:
-                self._dispatch(event)
-        if run:
-            self._dispatch_data(run)
-
-    def _dispatch_data(self, run: list[DataReceived]) -> None:
-        # A handler of an event before may have released the substream.
-        substream = self._substreams.get(run[0].channel)
-        if substream is not None and self._phase.alive:
-            substream.deliver_data(run)
-
-    def _dispatch(self, event: StreamOpened | MessageReceived | GoAway | Ignored | Fault) -> None:
-        match event:
-            case StreamOpened(channel, name):
-                self._listener.substreamOpened(self._add(channel, name))
-            case MessageReceived(value):
-                self._listener.messageReceived(value)
-            case GoAway(after_ms):
-                self._listener.goAwayReceived(after_ms)
-            case Ignored(channel, what):
-                self._log.debug("ignored {what} on {channel}", what=what, channel=channel)
-            case Fault(fault):
-                self.abortConnection(fault)
-            case _:
-                assert_never(event)
-
-    def _add(self, channel: int, name: str | None) -> Substream:
-        substream = self._substreams[channel] = Substream(self.core.stream(channel), name, self)
-        return substream
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Called when the transport is lost: closes every substream, then notifies the listener."""
