@@ -259,6 +259,16 @@ def test_a_frame_takes_the_place_of_payload_while_other_frames_stay(scheduler):
     ]
 
 
+def test_dropped_payload_leaves_its_room_to_later_small_frames(scheduler):
+    for _ in range(16):
+        scheduler.add_payload(4, bytes(FAIR_TURN_BYTES // 16))
+        scheduler.drop_payload(4)
+    for channel, text in ((2, b"1"), (6, b"2"), (2, b"3")):
+        scheduler.add_frame(channel, frame(channel, text))
+    # In turns, a channel would send both of its frames at once.
+    assert [body[3:] for body in bodies(scheduler.take(EVERYTHING))] == [b"1", b"2", b"3"]
+
+
 def test_the_rest_of_a_write_that_has_left_in_part_is_replaced_as_well(scheduler):
     scheduler.add_payload(2, bytes(MAX_PAYLOAD_BYTES + 1000))
     scheduler.add_frame(2, frame(2, b"end"))
@@ -388,7 +398,9 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(max_bytes=st.integers(1, 200_000))
     def take(self, max_bytes):
         urgent_waits = bool(self.waiting[0])
+        has_some = bool(self.scheduler)
         batch = self.scheduler.take(max_bytes)
+        assert bool(batch.pieces) == has_some
         nbytes = sum(len(piece) for piece in batch.pieces)
         assert nbytes <= max_bytes + MAX_PAYLOAD_BYTES + LARGEST_FRAME
         taken = bodies(batch)  # every frame whole and legal
