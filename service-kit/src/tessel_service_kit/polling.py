@@ -5,8 +5,9 @@ turn: calls at the turn's end -> timers and calls from threads, if any -> poll -
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
-from select import EPOLLIN
+from select import EPOLLIN, EPOLLOUT
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
@@ -87,8 +88,8 @@ class LeanEPollReactor(EPollReactor):
             selectable = selectables.get(descriptor)
             if selectable is None:
                 continue  # an event before it has closed the descriptor
-            if event != EPOLLIN:
-                self._guarded(self._doReadOrWrite, selectable, descriptor, event)
+            if event != EPOLLIN or descriptor not in self._reads:
+                self._guarded(self._handle, selectable, descriptor, event)
                 continue
             try:
                 why = selectable.doRead()
@@ -99,6 +100,23 @@ class LeanEPollReactor(EPollReactor):
                 self._guarded(self._disconnectSelectable, selectable, why, True)
 
     doIteration = doPoll
+
+    def _handle(self, selectable: IReadDescriptor, descriptor: int, event: int) -> None:
+        """Handle any event but that a reader has something to read.
+
+        An event before it may have closed the descriptor that the poll has reported, and opened
+        a connection, which then has its number. Its `doRead` and `doWrite` find nothing to do, but
+        an end would be taken for its own, and one that is only polled for writing cannot read.
+        """
+        is_sure = descriptor in self._reads if event & EPOLLIN else event == EPOLLOUT
+        if is_sure or (event := self._event_now(descriptor)):
+            self._doReadOrWrite(selectable, descriptor, event)  # type: ignore[no-untyped-call]
+
+    def _event_now(self, descriptor: int) -> int:
+        reads, writes = descriptor in self._reads, descriptor in self._writes
+        now = select.poll()
+        now.register(descriptor, EPOLLIN * reads | EPOLLOUT * writes)  # the same bits as epoll's
+        return sum(event for _, event in now.poll(0))
 
     def _guarded(self, call: Callable[..., object], *arguments: object) -> None:
         try:

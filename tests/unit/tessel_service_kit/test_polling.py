@@ -217,3 +217,52 @@ def test_an_error_of_a_turn_itself_ends_no_other_turn(reactor, monkeypatch, logg
     turns(reactor)
     assert len(polls) > 1
     assert len(logged_failures.flush(OSError)) == 1
+
+
+class Replaces(Reader):
+    """A reader that closes another descriptor; a connection that opens then has its number."""
+
+    def __init__(self, made, reactor, old, register):
+        super().__init__(made)
+        self._reactor, self._old, self._register = reactor, old, register
+        self._number = old.fileno()
+        self.new, self.peer = [], None
+
+    def doRead(self):
+        self.socket.recv(1)
+        self._reactor.removeReader(self._old)
+        self._reactor.removeWriter(self._old)
+        self._old.socket.close()
+        made, self.peer = socket.socketpair()
+        self.new = Reader(made)
+        assert self.new.fileno() == self._number  # the lowest that is free
+        self._register(self.new)
+
+    def close(self):
+        self.new.socket.close()
+        self.peer.close()
+
+
+def test_an_end_reported_of_a_closed_descriptor_is_not_that_of_its_successor(reactor, pair):
+    ended, its_peer = socket.socketpair()
+    replaces = Replaces(pair[0], reactor, Reader(ended), reactor.addReader)
+    reactor.addReader(replaces)
+    pair[1].send(b"x")  # before the other is ready: the poll reports them in this order
+    reactor.addWriter(replaces._old)
+    its_peer.close()
+    reactor.doIteration(0)
+    assert replaces.new.calls == []
+    replaces.close()
+
+
+def test_data_of_a_closed_descriptor_is_not_read_from_a_successor_that_connects(reactor, pair):
+    closed, its_peer = socket.socketpair()
+    replaces = Replaces(pair[0], reactor, Reader(closed), reactor.addWriter)
+    reactor.addReader(replaces)
+    reactor.addReader(replaces._old)
+    with its_peer:
+        pair[1].send(b"x")
+        its_peer.send(b"x")
+        reactor.doIteration(0)
+    assert replaces.new.calls in ([], ["write"])
+    replaces.close()
