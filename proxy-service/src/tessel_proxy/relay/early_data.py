@@ -11,12 +11,3 @@ PAUSE_BYTES = 64 * 1024
 
 TUNNEL_BYTES = 1024 * 1024
 """Bytes kept for all substreams of a tunnel: such devices do not have the memory for more."""
-
-
-class Allowance:
-    """`left` is the number of bytes of early data that a tunnel's substreams may still keep."""
-
-    __slots__ = ("left",)
-
-    def __init__(self, nbytes: int = TUNNEL_BYTES) -> None:
-        self.left = nbytes

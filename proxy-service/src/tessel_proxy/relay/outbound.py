@@ -127,11 +127,11 @@ class Outbound(TargetSide):
                 assert_never(self._state)
 
     def _keep(self, pieces: Sequence[BytesLike]) -> None:
-        allowance, nbytes = self._context.allowance, sum(map(len, pieces))
-        if nbytes > allowance.left:
+        context, nbytes = self._context, sum(map(len, pieces))
+        if nbytes > context.early_bytes_left:
             self._fail_with("write", Outcome.TOO_MUCH_EARLY_DATA)
             return
-        allowance.left -= nbytes
+        context.early_bytes_left -= nbytes
         if self._early is None:
             self._early = bytearray()  # one buffer for all pieces
         for piece in pieces:

@@ -165,9 +165,9 @@ class TargetSide(Protocol):
         self._target.write_pieces(pieces)
 
     def _take_early(self) -> bytes:
-        """Return all early data, and give its bytes back to the tunnel's Allowance."""
+        """Return all early data, and give its bytes back to the tunnel's allowance."""
         early, self._early = self._early, None
-        self._context.allowance.left += len(early or b"")
+        self._context.early_bytes_left += len(early or b"")
         return bytes(early or b"")
 
     def touch(self) -> None:

@@ -12,7 +12,6 @@ from tessel_proxy.auth.recheck import Recheck, Rechecked
 from tessel_proxy.limits.accounts import AccountUsage
 from tessel_proxy.records.accounting import SubstreamRecord, TunnelRecord
 from tessel_proxy.records.ends import Outcome
-from tessel_proxy.relay.early_data import Allowance
 from tessel_proxy.relay.outbound import Outbound
 from tessel_proxy.relay.reading import Reading
 from tessel_proxy.relay.tunnel_context import TunnelContext
@@ -24,9 +23,8 @@ class AuthenticatedTunnel:
     """A tunnel whose token was accepted: serves substreams and checks the token at intervals."""
 
     __slots__ = (
-        "_account",
         "_context",
-        "_hello",
+        "_offered",
         "_recheck",
         "_record",
         "_shared",
@@ -48,8 +46,7 @@ class AuthenticatedTunnel:
         self._shared = shared
         self._record = record
         self._tunnel = tunnel
-        self._hello = hello
-        self._account = account
+        self._offered = hello.features
         self._recheck: Recheck | None = None
         self._context = TunnelContext(
             opener=shared.opener,
@@ -57,22 +54,22 @@ class AuthenticatedTunnel:
             account=account.name,
             tunnel=record.tunnel,
             half_close=features.HALFCLOSE in hello.common,
-            allowance=Allowance(),
             usage=usage,
             reading=Reading(),
             idle_s=shared.config.substream_idle_s,
         )
 
-    def start(self, rechecked: Rechecked) -> None:
+    def start(self, rechecked: Rechecked, hello: Hello, account: Account) -> None:
         """Log and answer the accepted token, enable the common features, and start the rechecks.
 
-        `rechecked` is notified when the token is lost.
+        `rechecked` is notified when the token is lost. `hello` and `account` are those of the
+        constructor: they are not kept in between, nor later.
         """
-        self._log_accepted()
+        self._log_accepted(hello, account)
         config = self._shared.config
-        self._tunnel.message(encode_answer(Accepted(config.windows.first), self._hello))
-        self._tunnel.enable(self._hello.common, config.windows, self._hello.window)
-        if features.PING in self._hello.common and config.ping_interval_s:
+        self._tunnel.message(encode_answer(Accepted(config.windows.first), hello))
+        self._tunnel.enable(hello.common, config.windows, hello.window)
+        if features.PING in hello.common and config.ping_interval_s:
             self._tunnel.keep_alive(
                 config.ping_interval_s, config.ping_timeout_s, self._shared.timers
             )
@@ -82,22 +79,22 @@ class AuthenticatedTunnel:
             timers=self._shared.timers,
             every_s=config.auth_recheck_s,
             jitter=self._shared.jitter,
-            token=self._hello.token or "",  # there is one: it was accepted
-            account=self._account,
+            token=hello.token or "",  # there is one: it was accepted
+            account=account,
             tunnel=rechecked,
         )
         self._recheck.start()
 
-    def _log_accepted(self) -> None:
-        self._record.account = self._account.name
-        self._record.device = self._hello.device
-        if self._hello.device_faulty:
+    def _log_accepted(self, hello: Hello, account: Account) -> None:
+        self._record.account = account.name
+        self._record.device = hello.device
+        if hello.device_faulty:
             self._log.warn(
                 "device name of tunnel {tunnel} ignored: it is not usable",
                 event="bad_device",
                 tunnel=self._record.tunnel,
             )
-        self._record.log_authenticated(self._hello.common)
+        self._record.log_authenticated(hello.common)
 
     def serve(self, substream: Substream) -> None:
         """Connect a new substream to an Outbound, or refuse it if a limit is reached."""
@@ -120,14 +117,14 @@ class AuthenticatedTunnel:
 
     def ask_to_leave(self, after_ms: int) -> bool:
         """Ask the device to return after `after_ms`; return False if it lacks goaway/1."""
-        if features.GOAWAY not in self._hello.common:
+        if features.GOAWAY not in self._record.features:
             return False
         self._tunnel.goaway(after_ms)
         return True
 
     def send_reason(self, said: Refused) -> None:
         """Send the device the reason why its tunnel ends."""
-        self._tunnel.message(encode_answer(said, self._hello))
+        self._tunnel.message(encode_answer(said, Hello(None, self._offered)))
 
     def check_again(self) -> None:
         """Check the token now."""

@@ -131,7 +131,7 @@ class Session:
         self._authenticated = AuthenticatedTunnel(
             self._shared, self._record, self._tunnel, hello=hello, account=account, usage=usage
         )
-        self._authenticated.start(self)
+        self._authenticated.start(self, hello, account)
 
     @property
     def _opened(self) -> AuthenticatedTunnel | None:

@@ -55,6 +55,8 @@ def first_window(first_object: Json) -> int:
     Without a usable number in the object, FIRST_WINDOW_BYTES is returned.
     """
     window = first_object.get("window") if isinstance(first_object, dict) else None
+    if window == FIRST_WINDOW_BYTES:
+        return FIRST_WINDOW_BYTES  # the constant itself: most tunnels need no integer of their own
     if type(window) is int and 0 <= window <= MAX_CREDIT_BYTES:  # isinstance would accept booleans
         return window
     return FIRST_WINDOW_BYTES

@@ -18,8 +18,8 @@ def stage():
     return stage
 
 
-def allowance(stage):
-    return stage.session._authenticated._context.allowance
+def bytes_left(stage):
+    return stage.session._authenticated._context.early_bytes_left
 
 
 def write(stage, device, data):
@@ -39,9 +39,9 @@ def test_what_was_written_to_a_target_may_be_kept_again(stage):
     for number in range(3):
         device = stage.connect()
         write(stage, device, b"early")
-        assert allowance(stage).left == TUNNEL_BYTES - 5
+        assert bytes_left(stage) == TUNNEL_BYTES - 5
         assert stage.dial(number).stands().value() == b"early"
-        assert allowance(stage).left == TUNNEL_BYTES
+        assert bytes_left(stage) == TUNNEL_BYTES
 
 
 def test_what_a_device_gives_up_may_be_kept_again(stage):
@@ -49,7 +49,7 @@ def test_what_a_device_gives_up_may_be_kept_again(stage):
     write(stage, device, HALF)
     device.transport.fail("never mind")
     stage.pump()
-    assert allowance(stage).left == TUNNEL_BYTES
+    assert bytes_left(stage) == TUNNEL_BYTES
 
 
 def test_many_tiny_pieces_cost_about_their_size(stage):
