@@ -254,8 +254,12 @@ class Scheduler:
                 break
             taken += len(frame)
             count += 1
-        into += self._urgent[:count]
-        self._urgent = self._urgent[count:] or _NO_FRAMES
+        if count == len(self._urgent):
+            into += self._urgent
+            self._urgent = _NO_FRAMES
+        else:
+            into += self._urgent[:count]
+            del self._urgent[:count]
         self.frame_bytes -= taken
         return taken
 
