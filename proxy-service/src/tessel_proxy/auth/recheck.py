@@ -51,18 +51,28 @@ class Rechecked(Protocol):
     def recheck_failed(self, failure: Failure, /) -> None: ...
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Recheck:
-    """Checks the token of one tunnel again every `every_s` seconds or a little sooner (0: never).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecheckRules:
+    """When and by whom the tokens of all tunnels are checked again.
 
-    `authenticator` checks it at intervals, and `first` if it must be checked now.
+    `authenticator` checks them at intervals, and `first` those that must be checked now.
     """
 
     authenticator: Authenticator
     first: Authenticator
     timers: SharedTimers
     every_s: float  # 0: never
-    jitter: Callable[[], float]
+    jitter: Callable[[], float]  # from 0 to 1
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Recheck:
+    """Checks the token of one tunnel again every `every_s` seconds or a little sooner (0: never).
+
+    `every_s` is one of the `rules`, which all tunnels share.
+    """
+
+    rules: RecheckRules
     token: str = field(repr=False)
     account: Account
     tunnel: Rechecked  # not its methods: stored bound methods take 64 bytes each
@@ -75,8 +85,8 @@ class Recheck:
 
         Checks go on until `stop` is called, or until a method of the tunnel was called.
         """
-        if self.every_s:
-            self._later(self.every_s * (SHORTEST + (1 - SHORTEST) * self.jitter()))
+        if self.rules.every_s:
+            self._later(self.rules.every_s)
 
     def now(self) -> None:
         """Check at once, in place of the next check.
@@ -84,11 +94,11 @@ class Recheck:
         A check in progress is left to end, and another one follows: the answer to the former may
         be from before the token was revoked.
         """
-        self._again(self.first)
+        self._again(self.rules.first)
 
     def in_turn(self) -> None:
         """As `now`, but after other tokens that wait to be checked."""
-        self._again(self.authenticator)
+        self._again(self.rules.authenticator)
 
     def _again(self, authenticator: Authenticator) -> None:
         if self._asking is not None:
@@ -103,16 +113,17 @@ class Recheck:
         if self._asking is not None:
             self._asking.cancel()
 
-    def _later(self, pause_s: float) -> None:
-        self._next = self.timers.wake_in(pause_s, self)
+    def _later(self, longest_s: float) -> None:
+        pause_s = longest_s * (SHORTEST + (1 - SHORTEST) * self.rules.jitter())
+        self._next = self.rules.timers.wake_in(pause_s, self)
 
     def _cancel_next(self) -> None:
         if self._next is not None:
-            self.timers.cancel(self._next, self)
+            self.rules.timers.cancel(self._next, self)
 
     def wake(self) -> None:
         """Called by the timers when the next check is due."""
-        self._ask(self.authenticator)
+        self._ask(self.rules.authenticator)
 
     def _ask(self, authenticator: Authenticator) -> None:
         self._doubted = None
@@ -135,6 +146,6 @@ class Recheck:
             return  # by `stop`
         failure.trap(AuthUnavailableError)
         if failure.check(AuthOverloadedError):
-            self._later(BUSY_PAUSE_S * (SHORTEST + (1 - SHORTEST) * self.jitter()))
+            self._later(BUSY_PAUSE_S)
         else:
             self.tunnel.token_lost(TokenLoss.UNCONFIRMED)

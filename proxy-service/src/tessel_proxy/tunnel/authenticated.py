@@ -74,11 +74,7 @@ class AuthenticatedTunnel:
                 config.ping_interval_s, config.ping_timeout_s, self._shared.timers
             )
         self._recheck = Recheck(
-            authenticator=self._shared.rechecks,
-            first=self._shared.first_rechecks,
-            timers=self._shared.timers,
-            every_s=config.auth_recheck_s,
-            jitter=self._shared.jitter,
+            rules=self._shared.rechecks,
             token=hello.token or "",  # there is one: it was accepted
             account=account,
             tunnel=rechecked,

@@ -14,6 +14,7 @@ from streamplex.conversation import Refused
 from streamplex.tx.timers import SharedTimers
 from tessel_proxy.auth import Authenticator, RecheckQueue
 from tessel_proxy.auth.checking import Guesses
+from tessel_proxy.auth.recheck import RecheckRules
 from tessel_proxy.auth.token_memory import Digest, fresh_digest
 from tessel_proxy.limits.accounts import AccountLimits
 from tessel_proxy.limits.penalties import Penalties
@@ -138,14 +139,20 @@ class SharedState:
     guesses: Guesses | None = None  # as `places`
     refusals: OperatorsRefusals = field(default_factory=NobodyRefused)
     invitations: Invites = field(default_factory=NoInvitations)
-    rechecks: RecheckQueue = field(init=False)  # of tokens of open tunnels
-    first_rechecks: RecheckQueue = field(init=False)  # of those that the operator names
-
+    rechecks: RecheckRules = field(init=False)  # of tokens of open tunnels
     timers: SharedTimers = field(init=False)  # of pings and rechecks
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "timers", SharedTimers(self.clock))
-        for name in ("rechecks", "first_rechecks"):
-            object.__setattr__(
-                self, name, RecheckQueue(self.authenticator, self.digest, self.clock)
-            )
+        timers = SharedTimers(self.clock)
+        rules = RecheckRules(
+            authenticator=self._recheck_queue(),
+            first=self._recheck_queue(),  # of those that the operator names
+            timers=timers,
+            every_s=self.config.auth_recheck_s,
+            jitter=self.jitter,
+        )
+        object.__setattr__(self, "timers", timers)
+        object.__setattr__(self, "rechecks", rules)
+
+    def _recheck_queue(self) -> RecheckQueue:
+        return RecheckQueue(self.authenticator, self.digest, self.clock)

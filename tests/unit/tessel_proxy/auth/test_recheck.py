@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from streamplex.tx.timers import SharedTimers
 from support.proxy_in_memory import KIM, Says, Stage
 from tessel_proxy.auth import Account, AuthUnavailableError, Refused
-from tessel_proxy.auth.recheck import SHORTEST, Recheck, TokenLoss
+from tessel_proxy.auth.recheck import SHORTEST, Recheck, RecheckRules, TokenLoss
 
 
 class Rechecked:
@@ -18,11 +18,13 @@ class Rechecked:
         self.says = Says()
         self.doubts, self.bugs = [], []
         self.recheck = Recheck(
-            authenticator=self.says,
-            timers=SharedTimers(self.clock),
-            every_s=every_s,
-            first=self.says,
-            jitter=lambda: jitter,
+            rules=RecheckRules(
+                authenticator=self.says,
+                timers=SharedTimers(self.clock),
+                every_s=every_s,
+                first=self.says,
+                jitter=lambda: jitter,
+            ),
             token="S3CRET",
             account=KIM,
             tunnel=SimpleNamespace(token_lost=self.doubts.append, recheck_failed=self.bugs.append),

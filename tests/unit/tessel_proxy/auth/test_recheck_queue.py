@@ -12,7 +12,7 @@ from tessel_proxy.auth import Account, AuthOverloadedError, AuthUnavailableError
 from tessel_proxy.auth.account_file import line_for
 from tessel_proxy.auth.hashing import MAX_WAITING, HashingQueue
 from tessel_proxy.auth.local import FileAuthenticator
-from tessel_proxy.auth.recheck import Recheck, TokenLoss
+from tessel_proxy.auth.recheck import Recheck, RecheckRules, TokenLoss
 from tessel_proxy.auth.recheck_queue import AT_ONCE, RecheckQueue
 from tessel_proxy.auth.scrypt import HashCosts, HashParameters
 from tessel_proxy.auth.token_memory import keyed_digest
@@ -54,11 +54,13 @@ class Tunnels:
 
     def recheck(self, token, account=KIM):
         return Recheck(
-            authenticator=self.queue,
-            first=self.queue,
-            timers=SharedTimers(self.clock),
-            every_s=0,
-            jitter=lambda: 1.0,
+            rules=RecheckRules(
+                authenticator=self.queue,
+                first=self.queue,
+                timers=SharedTimers(self.clock),
+                every_s=0,
+                jitter=lambda: 1.0,
+            ),
             token=token,
             account=account,
             tunnel=SimpleNamespace(
