@@ -44,9 +44,11 @@ class Deadlines:
         self._timer = None
         now = self._clock.seconds()
         expired = [opening for opening, deadline in self._due.items() if deadline <= now]
-        for opening in expired:
-            if self._due.pop(opening, None) is not None:  # else one before it has ended this one
-                opening.expire()
-        if self._due and self._timer is None:
-            first = next(iter(self._due.values()))
-            self._timer = self._clock.callLater(max(0.0, first - now), self._look)
+        try:
+            for opening in expired:
+                if self._due.pop(opening, None) is not None:  # else one before it has ended this one
+                    opening.expire()
+        finally:  # one fault must not stop the timers behind it
+            if self._due and self._timer is None:
+                first = next(iter(self._due.values()))
+                self._timer = self._clock.callLater(max(0.0, first - now), self._look)

@@ -178,8 +178,9 @@ class Target(ABC):
         owner, self._owner = self._owner, NO_OWNER
         if owner is not NO_OWNER:
             owner.target_lost(self._loss(reason))
-        if self._gone is not None:
-            self._gone()
+        gone, self._gone = self._gone, None  # which mostly refers to this target
+        if gone is not None:
+            gone()
 
 
 class _NoOwner:

@@ -60,6 +60,15 @@ def test_one_that_has_ended_does_not_expire_and_those_behind_it_do(scene):
     assert scene.expired == [second]
 
 
+def test_one_that_fails_as_it_expires_keeps_no_other_open(scene):
+    first, second = Opening(scene), Opening(scene)
+    first.at_expiry = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):  # which the reactor logs
+        scene.clock.advance(30)
+    scene.clock.advance(0)
+    assert scene.expired == [first, second]
+
+
 def test_one_that_expires_may_end_another_and_begin_a_third(scene):
     first, second = Opening(scene), Opening(scene)
     first.at_expiry = lambda: (scene.deadlines.remove(second), Opening(scene))

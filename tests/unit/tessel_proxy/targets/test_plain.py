@@ -1,7 +1,10 @@
 """A target that is a TCP connection: with a socket that tests play."""
 
 import errno
+import gc
 import socket
+import weakref
+from functools import partial
 
 import pytest
 from twisted.internet import error
@@ -248,3 +251,18 @@ def test_short_reads_are_without_room(scene):
     scene.owner.target_received = lambda data: scene.events.append(type(data))
     assert scene.comes(b"b" * 10) is None
     assert scene.events[1:] == [memoryview]
+
+
+def test_one_that_was_awaited_is_freed_at_once_and_not_by_a_collection(scene):
+    target = scene.target
+    target.when_gone(partial(scene.events.append, target))
+    target.abort()
+    scene.reactor.advance(0)
+    scene.events.clear()
+    gone = weakref.ref(target)
+    gc.disable()
+    try:
+        del scene.target, target
+        assert gone() is None
+    finally:
+        gc.enable()
