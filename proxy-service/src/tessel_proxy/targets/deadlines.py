@@ -46,7 +46,7 @@ class Deadlines:
         expired = [opening for opening, deadline in self._due.items() if deadline <= now]
         try:
             for opening in expired:
-                if self._due.pop(opening, None) is not None:  # else one before it has ended this one
+                if self._due.pop(opening, None) is not None:  # else ended by one before it
                     opening.expire()
         finally:  # one fault must not stop the timers behind it
             if self._due and self._timer is None:
