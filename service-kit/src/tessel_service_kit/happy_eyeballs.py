@@ -25,7 +25,6 @@ client try thousands."""
 
 A = TypeVar("A")
 C = TypeVar("C")
-R = TypeVar("R")
 A_contra = TypeVar("A_contra", contravariant=True)
 C_contra = TypeVar("C_contra", contravariant=True)
 
@@ -62,11 +61,12 @@ def interleaved(addresses: Iterable[A], family: Callable[[A], Hashable]) -> list
     return [address for row in rows for address in row if address is not None][:MAX_ADDRESSES]
 
 
-class Race(Generic[A, C, R]):
-    """Tries several addresses: the first that connects wins, and the others are stopped.
+class Race(Generic[A, C]):
+    """An Attempt to several addresses: the first that connects wins, and the others are stopped.
 
     An attempt begins ATTEMPT_DELAY_S seconds after the previous one, or at once when one has
-    failed.
+    failed. When all have failed, the listener gets the failure of the first address, because the
+    resolver puts the best address first.
     """
 
     def __init__(
@@ -74,40 +74,31 @@ class Race(Generic[A, C, R]):
         addresses: Sequence[A],
         clock: IReactorTime,
         begin: Callable[[A, AttemptListener[A, C]], Attempt],
-        accept: Callable[[A, C], R],
-        fault: Callable[[Failure], Failure | Exception] = lambda failure: failure,
+        listener: AttemptListener[A, C],
     ) -> None:
         """`addresses`: at least one, each once, in the order to try them.
 
-        `begin` begins an attempt. `accept` makes the result from the address and the connection
-        that won. `fault` makes the error from the failure of the first address.
+        `begin` begins an attempt. `listener` gets the result of the race.
         """
         self._left = deque(addresses)
         self._first = addresses[0]
         self._clock = clock
         self._begin = begin
-        self._accept = accept
-        self._fault = fault
+        self._listener = listener
         self._under_way: dict[A, Attempt] = {}
         self._failures: dict[A, Failure] = {}
         self._next_due: IDelayedCall | None = None
-        self._won: Deferred[R] = Deferred(lambda _won: self._stop())
+        self._is_over = False
 
-    def start(self) -> Deferred[R]:
-        """Begin the first attempt; return a Deferred with the result of `accept` for the winner.
-
-        When all attempts have failed, the Deferred fails with the result of `fault` for the failure
-        of the first address, because the resolver puts the best address first. Cancelling stops all
-        attempts.
-        """
+    def start(self) -> None:
+        """Begin the first attempt. The race may end inside this call."""
         self._try_next()
-        return self._won
 
     def _try_next(self) -> None:
         self._cancel_next()
         address = self._left.popleft()
         attempt = self._begin(address, self)
-        if self._won.called or address in self._failures:
+        if self._is_over or address in self._failures:
             return  # the attempt has ended inside the call, and its result has been handled
         self._under_way[address] = attempt
         if self._left:
@@ -116,8 +107,8 @@ class Race(Generic[A, C, R]):
     def connected(self, address: A, connection: C) -> None:
         """Called when an attempt has connected: stops the other attempts and reports the result."""
         self._under_way.pop(address, None)
-        self._stop()
-        self._won.callback(self._accept(address, connection))
+        self.stop()
+        self._listener.connected(address, connection)
 
     def failed(self, address: A, why: Failure) -> None:
         """Called when an attempt has failed: begins the next one.
@@ -129,9 +120,11 @@ class Race(Generic[A, C, R]):
         if self._left:
             self._try_next()
         elif not self._under_way:
-            self._won.errback(self._fault(self._failures[self._first]))
+            self._listener.failed(self._first, self._failures[self._first])
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Stop all attempts. The listener is not notified."""
+        self._is_over = True
         self._left.clear()
         self._cancel_next()
         under_way, self._under_way = self._under_way, {}
@@ -156,7 +149,23 @@ def race_dials(
     def begin(number: int, listener: AttemptListener[int, IProtocol]) -> Attempt:
         return _Dial(number, dials[number](), listener)
 
-    return Race(range(len(dials)), clock, begin, lambda _number, protocol: protocol).start()
+    won: Deferred[IProtocol] = Deferred(lambda _: race.stop())
+    race = Race(range(len(dials)), clock, begin, _Result(won))
+    race.start()
+    return won
+
+
+class _Result:
+    """The listener of a race whose result is a Deferred."""
+
+    def __init__(self, won: Deferred[IProtocol]) -> None:
+        self._won = won
+
+    def connected(self, _number: int, protocol: IProtocol) -> None:
+        self._won.callback(protocol)
+
+    def failed(self, _number: int, why: Failure) -> None:
+        self._won.errback(why)
 
 
 class _Dial:

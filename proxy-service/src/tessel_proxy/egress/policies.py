@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,22 +23,46 @@ MAX_KNOWN = 1024
 """Targets that are remembered with what the rules say about them: some 500 KiB. Programs connect to
 the same few again and again."""
 
+MAX_STANDINGS = 8
+"""Addresses of one target that are remembered with what the rules say about them. Most names have
+one or two, and their owner chooses how many: so all targets together take some 3 MiB at most."""
+
 _NOTHING = PolicyFile(RuleSet(f"[{DEFAULT}]"), {})
+
+
+class Standings(dict[str, Standing]):
+    """What the rules alone say about each address of one target, by the address as text.
+
+    It is worked out when an address is asked for the first time.
+    """
+
+    __slots__ = ("_policy", "_wanted")
+
+    def __init__(self, policy: Policy, wanted: RequestedTarget) -> None:
+        super().__init__()
+        self._policy = policy
+        self._wanted = wanted
+
+    def __missing__(self, address: str) -> Standing:
+        if len(self) >= MAX_STANDINGS:
+            self.clear()
+        standing = self[address] = self._policy.standing(self._wanted, ip_address(address))
+        return standing
 
 
 @dataclass(frozen=True, slots=True)
 class KnownTarget:
     """A target as a device names it, and what its account's rules say about it.
 
-    `refusal_of_name` is the rule that refuses it by its name alone, or None. `standing` is that of
-    its address, None if the target is a name; `address` is the address as text, "" for a name.
+    `refusal_of_name` is the rule that refuses it by its name alone, or None. `address` is the
+    target as text if it is an address, "" for a name.
     """
 
     policy: Policy
     wanted: RequestedTarget
     refusal_of_name: str | None
-    standing: Standing | None
     address: str
+    standings: Standings
 
 
 _Key: TypeAlias = tuple[str | None, str, int]
@@ -101,13 +125,11 @@ class Policies:
         account, host, port = key
         policy = self._default if account is None else self._own[account]
         wanted = RequestedTarget(hosts.canonical(host), port)
-        standing, address = None, ""
-        if isinstance(wanted.host, IPv4Address | IPv6Address):
-            standing, address = policy.standing(wanted, wanted.host), str(wanted.host)
+        address = "" if isinstance(wanted.host, str) else str(wanted.host)
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
-        known = KnownTarget(policy, wanted, policy.refusal_of_name(wanted), standing, address)
-        self._known[key] = known
+        refusal, standings = policy.refusal_of_name(wanted), Standings(policy, wanted)
+        known = self._known[key] = KnownTarget(policy, wanted, refusal, address, standings)
         return known
 
     def hints(self) -> list[str]:

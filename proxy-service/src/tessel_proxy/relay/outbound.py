@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import assert_never
 
-from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IHalfCloseableProtocol, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -225,8 +224,6 @@ class Outbound(TargetSide):
                 self._record.address = why.address or self._record.address
                 self._record.rule = why.rule
                 self._fail(str(why), why.outcome)
-            case CancelledError():
-                pass  # cancelled by `_clean_up`
             case _:
                 self._log.failure(
                     "internal error while a target was opened",

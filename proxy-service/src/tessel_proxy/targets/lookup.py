@@ -7,9 +7,7 @@ would stall all devices. Here are more threads, and a fair queue for them (looku
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
 from typing import Any, ParamSpec, TypeVar
 from typing import Protocol as Interface
 
@@ -18,11 +16,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from tessel_proxy.egress.addresses import Address
 from tessel_proxy.records.error_codes import ErrorCode
 from tessel_proxy.targets.lookup_queue import LookupQueue, LookupTicket
-from tessel_service_kit import names
-from tessel_service_kit.names import IThreadsAndTime, NoAnswerError, SystemNames
+from tessel_service_kit.names import Early, IThreadsAndTime, NoAnswerError, SystemNames
 from tessel_service_kit.threads import DaemonThreads, forget_unstarted
 
 LOOKUP_THREADS = 192  # started when needed; four accounts with only dead names use all of them
@@ -68,22 +64,11 @@ def lookup_threads(most: int = LOOKUP_THREADS) -> ThreadPool:
 NotNowError = NoAnswerError
 
 
-@dataclass(frozen=True, slots=True)
-class EarlyAddresses:
-    """Holds addresses that were found while a part of the look-up still occupies its thread.
-
-    `over` fires when the thread is free. Only then may another look-up take its turn.
-    """
-
-    addresses: Sequence[Address]
-    over: Deferred[None]
-
-
 class Resolver(Interface):
     """A callable that looks up the addresses of a name."""
 
-    def __call__(self, name: str) -> Deferred[Sequence[Address] | EarlyAddresses]:
-        """Return a Deferred with the addresses of `name`, empty if it has none.
+    def __call__(self, name: str) -> Deferred[tuple[str, ...] | Early]:
+        """Return a Deferred with the addresses of `name` as text, empty if it has none.
 
         Fails with NotNowError if the look-up failed, so that this is not known.
         """
@@ -94,22 +79,7 @@ def system_resolver(reactor: IThreadsAndTime, threads: ThreadPool, helpers: Thre
 
     If the answer is slow or doubtful, it asks for IPv4 and IPv6 separately in `helpers`.
     """
-    lookup = SystemNames(reactor, threads, helpers)
-
-    def resolve(name: str) -> Deferred[Sequence[Address] | EarlyAddresses]:
-        return lookup(name).addCallback(_typed)
-
-    return resolve
-
-
-def _typed(found: names.Addresses | names.Early) -> Sequence[Address] | EarlyAddresses:
-    if isinstance(found, names.Early):
-        return EarlyAddresses(_addresses(found.addresses), found.over)
-    return _addresses(found)
-
-
-def _addresses(found: names.Addresses) -> Sequence[Address]:
-    return tuple(map(ip_address, found))
+    return SystemNames(reactor, threads, helpers)
 
 
 class Lookups:
@@ -125,14 +95,14 @@ class Lookups:
         self._starts: dict[LookupTicket, Callable[[], None]] = {}  # of look-ups that wait
         self.under_way = 0
 
-    def resolve(self, name: str, account: str, tunnel: int) -> Deferred[Sequence[Address]]:
-        """Return a Deferred with the addresses of `name`, without repeats; none if it has none.
+    def resolve(self, name: str, account: str, tunnel: int) -> Deferred[Sequence[str]]:
+        """Return a Deferred with the addresses of `name` as text, each once; none if it has none.
 
         `account` and `tunnel` (its number) are those of the device. Fails with NotNowError if the
         look-up failed. Cancelling ends only the wait if the look-up runs already.
         """
         ticket = LookupTicket(account, tunnel)
-        found: Deferred[Sequence[Address]] = Deferred(lambda _: self._withdraw(ticket))
+        found: Deferred[Sequence[str]] = Deferred(lambda _: self._withdraw(ticket))
 
         def start() -> None:
             self.under_way += 1
@@ -158,10 +128,10 @@ class Lookups:
     def _complete(
         self,
         ticket: LookupTicket,
-        found: Deferred[Sequence[Address]],
-        result: Sequence[Address] | EarlyAddresses | Failure,
+        found: Deferred[Sequence[str]],
+        result: tuple[str, ...] | Early | Failure,
     ) -> None:
-        if isinstance(result, EarlyAddresses):
+        if isinstance(result, Early):  # its thread is free, and its turn ends, only when it is over
             result.over.addCallback(lambda _: self._leave(ticket))
             result = result.addresses
         else:

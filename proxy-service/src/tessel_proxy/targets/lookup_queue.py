@@ -6,7 +6,7 @@ stopped. A device that asks for many such names delays only itself.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -29,14 +29,22 @@ _Queue: TypeAlias = deque[LookupTicket]
 class _Share:
     """The look-ups of one account: under way, and waiting, with the tunnels in turn."""
 
-    under_way: Counter[int] = field(default_factory=Counter)
+    under_way: dict[int, int] = field(default_factory=dict)  # by the number of the tunnel
     waiting: OrderedDict[int, _Queue] = field(default_factory=OrderedDict)
 
     def has_room(self, tunnel: int) -> bool:
         return (
-            self.under_way.total() < LOOKUPS_PER_ACCOUNT
-            and self.under_way[tunnel] < LOOKUPS_PER_TUNNEL
+            sum(self.under_way.values()) < LOOKUPS_PER_ACCOUNT
+            and self.under_way.get(tunnel, 0) < LOOKUPS_PER_TUNNEL
         )
+
+    def start(self, tunnel: int) -> None:
+        self.under_way[tunnel] = self.under_way.get(tunnel, 0) + 1
+
+    def end(self, tunnel: int) -> None:
+        self.under_way[tunnel] -= 1
+        if not self.under_way[tunnel]:
+            del self.under_way[tunnel]
 
     def next(self) -> LookupTicket | None:
         # At most four tunnels can be at their limit while the account has room.
@@ -67,22 +75,22 @@ class LookupQueue:
 
         Return True if it starts now, or False if it waits until `leave` returns it.
         """
-        share = self._shares.setdefault(ticket.account, _Share())
+        share = self._shares.get(ticket.account)
+        if share is None:
+            share = self._shares[ticket.account] = _Share()
         if not share.has_room(ticket.tunnel):
             share.waiting.setdefault(ticket.tunnel, deque()).append(ticket)
             return False
-        share.under_way[ticket.tunnel] += 1
+        share.start(ticket.tunnel)
         return True
 
     def leave(self, ticket: LookupTicket) -> LookupTicket | None:
         """Called when a running look-up has ended: returns the look-up to start now, or None."""
         share = self._shares[ticket.account]
-        share.under_way[ticket.tunnel] -= 1
-        if not share.under_way[ticket.tunnel]:
-            del share.under_way[ticket.tunnel]
+        share.end(ticket.tunnel)
         follower = share.next()
         if follower is not None:
-            share.under_way[follower.tunnel] += 1
+            share.start(follower.tunnel)
         elif not share.under_way:
             del self._shares[ticket.account]
         return follower

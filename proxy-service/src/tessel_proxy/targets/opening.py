@@ -8,35 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
-from typing import TypeVar, cast
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from streamplex.conversation import ConnectRequest, SubstreamKind
 from tessel_proxy.egress import policy
-from tessel_proxy.egress.addresses import Address
 from tessel_proxy.egress.policies import KnownTarget, Policies
 from tessel_proxy.egress.policy import OwnMachine
 from tessel_proxy.egress.rules import EgressMode
 from tessel_proxy.records import log_lines
-from tessel_proxy.records.durations import Durations, Histogram
+from tessel_proxy.records.durations import Durations
 from tessel_proxy.records.traces import Step, StepTrace
 from tessel_proxy.targets import node_errors
 from tessel_proxy.targets.connecting import Connect, NewConnection
 from tessel_proxy.targets.deadlines import Deadlines
-from tessel_proxy.targets.dial import dial, in_turn
+from tessel_proxy.targets.dial import dial
 from tessel_proxy.targets.layered import SecureTarget
 from tessel_proxy.targets.lookup import Lookups, NotNowError
 from tessel_proxy.targets.node_errors import TargetError
-from tessel_proxy.targets.securing import begin_tls, end_of_handshake
+from tessel_proxy.targets.securing import begin_tls, handshake_failure
 from tessel_proxy.targets.target import OpeningOwner, Target, UnderWay
 from tessel_proxy.targets.trust import TargetTrust, TargetVerification
-from tessel_service_kit.happy_eyeballs import Attempt
-
-T = TypeVar("T")
 
 MAX_ANSWERS = 64
 """Addresses of one name. Each is compared with every rule, and the owner of a name chooses their
@@ -60,7 +53,7 @@ class Opener:
     timeout_s: float
     sockets: set[Target] = field(default_factory=set)  # all that are open
     durations: Durations = field(default_factory=Durations)
-    deadlines: Deadlines = field(init=False)  # of connections to an address
+    deadlines: Deadlines = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "deadlines", Deadlines(self.clock, self.timeout_s))
@@ -87,7 +80,6 @@ class Opener:
         except ValueError:
             asker.target_looked_up()
             raise node_errors.not_found(request.host) from None
-        now = self.clock.seconds()
         opening = _Opening(
             opener=self,
             known=known,
@@ -97,27 +89,27 @@ class Opener:
             tunnel=tunnel,
             asker=asker,
             trace=trace,
-            began=now,
-            deadline=now + self.timeout_s,
+            began=self.clock.seconds(),
         )
         if known.refusal_of_name is not None:
             opening.refused_by(known.refusal_of_name)
-        if known.standing is not None and kind is SubstreamKind.NET:  # it needs one step only
-            rule = known.standing.refusal(self.own)
-            if rule is not None:
-                opening.refused_by(rule, known.address)
-            if not opening.dial_one(known.address, asker.target_opened, asker.target_not_opened):
-                return None
-            self.deadlines.add(opening)
-            return opening
-        running = Deferred.fromCoroutine(opening.run())
-        running.addCallback(asker.target_opened).addErrback(asker.target_not_opened)
-        return running
+        if known.address:
+            opening.dial_allowed((known.address,))
+        else:
+            opening.look_up(str(known.wanted.host))
+        if opening.step is None:
+            return None
+        self.deadlines.add(opening)
+        return opening
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class _Opening:
-    """One connection that is being opened, and the listener of its attempt if there is only one."""
+    """One connection that is being opened: the listener of its steps.
+
+    Each step may end inside the call that begins it. `step` is the one that is under way, None
+    between two steps and after the last one.
+    """
 
     opener: Opener
     known: KnownTarget
@@ -128,53 +120,60 @@ class _Opening:
     asker: OpeningOwner
     trace: StepTrace | None
     began: float  # the step that is under way
-    deadline: float
+    step: Step | None = None
+    _stop: Callable[[], object] | None = None  # stops the step; None while none had to be awaited
+    _address: str = ""  # the first that is tried, then the one that is connected
     _reported: bool = False
-    _verification: TargetVerification | None = None  # of TLS
-    _address: str = ""  # of the target, once it is connected
-    # of the only attempt, while it is under way
-    _opened: Callable[[Target], None] | None = None
-    _not_opened: Callable[[Failure], None] | None = None
-    _attempt: Attempt | None = None
 
-    async def run(self) -> Target:
-        """Look up the name, if it is one; check the addresses, connect, and secure with TLS."""
-        addresses = await self._addresses(self.known.wanted.host)
+    # --- look-up
+
+    def look_up(self, name: str) -> None:
+        """Look up the name of the target, and connect to what is found."""
+        self.step = Step.LOOKUP
+        looking_up = self.opener.lookups.resolve(name, self.account, self.tunnel)
+        self._stop = looking_up.cancel
+        looking_up.addCallbacks(self._found, self._not_found).addErrback(self._fail)
+
+    def _found(self, addresses: Sequence[str]) -> None:
+        self._step_ended(Step.LOOKUP)
+        self.asker.target_looked_up()  # also if the name has no address
+        host, port = self.request.host, self.request.port
+        if not addresses:
+            raise node_errors.not_found(host)
         if len(addresses) > MAX_ANSWERS:
-            raise node_errors.denied(
-                self.request.host, self.request.port, "", policy.TOO_MANY_ADDRESSES
-            )
+            raise node_errors.denied(host, port, "", policy.TOO_MANY_ADDRESSES)
+        self.dial_allowed(addresses)
+
+    def _not_found(self, why: Failure) -> None:
+        if self.step is None:
+            return  # it was cancelled
+        self._step_ended(Step.LOOKUP)
+        self.asker.target_looked_up()
+        not_now = why.check(NotNowError)
+        self._fail(Failure(node_errors.not_found_now(self.request.host)) if not_now else why)
+
+    # --- connect
+
+    def dial_allowed(self, addresses: Sequence[str]) -> None:
+        """Connect to the first of `addresses` that answers.
+
+        Raises TargetError if a rule refuses one of them.
+        """
+        opener, standings = self.opener, self.known.standings
         for address in addresses:  # one refused address refuses the name: ordinary names have none
-            rule = self.known.policy.refusal(self.known.wanted, address, self.opener.own)
+            rule = standings[address].refusal(opener.own)
             if rule is not None:
                 self.refused_by(rule, address)
-        target = await self._dialled(addresses)
-        if self._verification is not None:
-            await self._secured(cast("SecureTarget", target), self._verification)
-        return target
+        self.step = Step.DIAL
+        self._address, port = addresses[0], self.request.port
+        if len(addresses) == 1:
+            attempt = opener.connect(self._address, port, self)
+        else:
+            attempt = dial(opener.connect, opener.clock, addresses, port, self)
+        if self.step is Step.DIAL:
+            self._stop = attempt.stop
 
-    async def _addresses(self, host: Address | str) -> Sequence[Address]:
-        if isinstance(host, IPv4Address | IPv6Address):
-            return (host,)
-        try:
-            addresses = await self._in_time(
-                self.opener.lookups.resolve(host, self.account, self.tunnel),
-                lambda: node_errors.not_found_now(self.request.host),
-            )
-        except TargetError:
-            self.asker.target_looked_up()
-            raise
-        except NotNowError:
-            self.asker.target_looked_up()
-            raise node_errors.not_found_now(self.request.host) from None
-        finally:
-            self._step_ended(Step.LOOKUP, self.opener.durations.lookup)
-        self.asker.target_looked_up()  # also if the name has no address
-        if not addresses:
-            raise node_errors.not_found(self.request.host)
-        return addresses
-
-    def refused_by(self, rule: str, address: Address | str = "") -> None:
+    def refused_by(self, rule: str, address: str = "") -> None:
         """Raise TargetError, or report once, that a rule refuses the target or its address."""
         host, port = self.request.host, self.request.port
         if self.known.policy.mode is not EgressMode.REPORT:
@@ -182,119 +181,100 @@ class _Opening:
         if not self._reported:  # once for each connection, as a refusal would be
             self._reported = True
             target = f"{host}:{port}"
-            log_lines.would_be_refused(self.tunnel, self.account, target, str(address), rule)
+            log_lines.would_be_refused(self.tunnel, self.account, target, address, rule)
 
-    async def _dialled(self, addresses: Sequence[Address]) -> Target:
-        opener, port = self.opener, self.request.port
-
-        def too_late() -> TargetError:
-            return node_errors.connect_timed_out(str(addresses[0]), port)
-
-        if len(addresses) == 1:
-            dialled: Deferred[Target] = Deferred(lambda _: self.cancel())
-            self.dial_one(str(addresses[0]), dialled.callback, dialled.errback)
-            return await self._in_time(dialled, too_late)
-        try:
-            return await self._in_time(
-                dial(opener.connect, opener.clock, in_turn(addresses), port, self.connected),
-                too_late,
-            )
-        except Exception:
-            self._step_ended(Step.DIAL, opener.durations.dial)
-            raise
-
-    def dial_one(
-        self,
-        address: str,
-        opened: Callable[[Target], None],
-        not_opened: Callable[[Failure], None],
-    ) -> bool:
-        """Connect to the only address; return False if that has ended inside the call.
-
-        `opened` or `not_opened` is called with the result, possibly inside this call, unless the
-        opening is cancelled.
-        """
-        self._opened, self._not_opened = opened, not_opened
-        attempt = self.opener.connect(address, self.request.port, self)
-        if self._opened is None:
-            return False
-        self._attempt = attempt
-        return True
-
-    def connected(self, address: str, connection: NewConnection) -> Target:
+    def connected(self, address: str, connection: NewConnection) -> None:
         """Called when an attempt has connected: takes the connection over."""
         opener, asker = self.opener, self.asker
-        self._step_ended(Step.DIAL, opener.durations.dial)
-        self._address = address
-        target: Target
-        if self.kind is SubstreamKind.NET:
-            target = connection.relay_for(asker, opener.clock, opener.sockets)
-        else:
-            target = SecureTarget(asker, opener.clock, opener.sockets)
-            self._verification = TargetVerification(opener.trust, self.known.wanted.host)
-            begin_tls(connection, target, self._verification, opener.clock)
+        self._step_ended(Step.DIAL)
+        if self.kind is not SubstreamKind.NET:
+            self._secure(address, connection)
+            return
+        target = connection.relay_for(asker, opener.clock, opener.sockets)
         asker.target_connected(address)
-        opened, not_opened = self._opened, self._not_opened
-        self._opened = self._not_opened = None
-        if self._attempt is not None:
+        if self._stop is not None:
             self._stop_waiting()
-        if opened is not None and not_opened is not None:  # it is the only attempt
-            try:
-                opened(target)
-            except Exception:  # noqa: BLE001 -- as an errback gets any
-                not_opened(Failure())
-        return target
+        try:
+            asker.target_opened(target)
+        except Exception:  # noqa: BLE001 -- as an errback gets any
+            asker.target_not_opened(Failure())
 
     def failed(self, address: str, why: Failure) -> None:
-        """Called when the only attempt has failed."""
-        self._fail(node_errors.not_connected(address, self.request.port, why))
+        """Called when no attempt has connected; `address` is the first that was tried."""
+        self._step_ended(Step.DIAL)
+        self._fail(Failure(node_errors.not_connected(address, self.request.port, why)))
+
+    # --- TLS
+
+    def _secure(self, address: str, connection: NewConnection) -> None:
+        opener = self.opener
+        target = SecureTarget(self.asker, opener.clock, opener.sockets)
+        verification = TargetVerification(opener.trust, self.known.wanted.host)
+        self.step, self._stop = Step.TLS, target.secured.cancel
+        self._address = address
+        begin_tls(connection, target, verification, opener.clock)
+        self.asker.target_connected(address)
+        target.secured.addCallbacks(
+            lambda _: self._secured(target), lambda why: self._not_secured(why, verification)
+        ).addErrback(self._fail)
+
+    def _secured(self, target: SecureTarget) -> None:
+        self._step_ended(Step.TLS)
+        self.asker.target_secured()
+        self._stop_waiting()
+        self.asker.target_opened(target)
+
+    def _not_secured(self, why: Failure, verification: TargetVerification) -> None:
+        if self.step is None:
+            return  # it was cancelled
+        self._step_ended(Step.TLS)
+        self._fail(handshake_failure(why, verification, self._address, self.request.port))
+
+    # --- the end
+
+    def _fail(self, failure: Failure) -> None:
+        self._stop_waiting()
+        self.asker.target_not_opened(failure)
 
     def expire(self) -> None:
-        """Called when the time of an opening to an address has passed."""
-        if self._attempt is not None:
-            self._attempt.stop()
-        self._fail(node_errors.connect_timed_out(self.known.address, self.request.port))
+        """Called when the time of the opening has passed: gives up, and notifies the asker."""
+        step = self.step
+        self.cancel()
+        if step is Step.LOOKUP:
+            self.asker.target_looked_up()
+        self.asker.target_not_opened(Failure(self._too_late(step)))
 
-    def _fail(self, fault: TargetError) -> None:
-        not_opened = self._not_opened
-        self._stop_waiting()
-        self._step_ended(Step.DIAL, self.opener.durations.dial)
-        if not_opened is not None:
-            not_opened(Failure(fault))
+    def _too_late(self, step: Step | None) -> TargetError:
+        if step is Step.LOOKUP:
+            return node_errors.not_found_now(self.request.host)
+        if step is Step.TLS:
+            return node_errors.tls_timed_out(self._address, self.request.port)
+        return node_errors.connect_timed_out(self._address, self.request.port)
 
     def cancel(self) -> None:
-        """Stop the only attempt, if it is under way; nobody is notified."""
-        if self._attempt is not None:
-            self._attempt.stop()
-            self._stop_waiting()
-            self._step_ended(Step.DIAL, self.opener.durations.dial)
+        """Stop the step that is under way, if any; nobody is notified."""
+        step, stop = self.step, self._stop
+        self._stop_waiting()
+        if step is not None and stop is not None:
+            self._step_ended(step)
+            stop()
 
     def _stop_waiting(self) -> None:
-        # The references would be cycles, which keep the substream in memory.
-        self._opened = self._not_opened = self._attempt = None
+        self._stop = None  # would be a cycle, which keeps the substream in memory
         self.opener.deadlines.remove(self)
 
-    async def _secured(self, target: SecureTarget, verification: TargetVerification) -> None:
-        address, port = self._address, self.request.port
-        in_time = self._in_time(target.secured, lambda: node_errors.tls_timed_out(address, port))
-        try:
-            await end_of_handshake(in_time, verification, address, port)
-        finally:
-            self._step_ended(Step.TLS, self.opener.durations.target_tls)
-        self.asker.target_secured()
-
-    def _step_ended(self, step: Step, took: Histogram) -> None:
+    def _step_ended(self, step: Step) -> None:
+        self.step = None
         now = self.opener.clock.seconds()
-        took.observe(now - self.began)
+        took = self.opener.durations
+        histogram = (
+            took.dial
+            if step is Step.DIAL
+            else took.lookup
+            if step is Step.LOOKUP
+            else took.target_tls
+        )
+        histogram.observe(now - self.began)
         if self.trace is not None:
             self.trace.step(step, self.began, now)
         self.began = now
-
-    async def _in_time(self, step: Deferred[T], too_late: Callable[[], TargetError]) -> T:
-        def expired(_result: object, _timeout_s: float) -> T:
-            raise too_late()
-
-        if step.called:  # mostly so where the system connects at once: needs no timer
-            return await step
-        left_s = max(0.0, self.deadline - self.opener.clock.seconds())
-        return await step.addTimeout(left_s, self.opener.clock, expired)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.tx.endings import openssl_reasons
@@ -27,20 +26,19 @@ def begin_tls(
     connection.carry(factory.buildProtocol(None))
 
 
-async def end_of_handshake(
-    secured: Awaitable[None], verification: TargetVerification, address: str, port: int
-) -> None:
-    """Wait for the end of a handshake with the target at `address` and `port`.
+def handshake_failure(
+    why: Failure, verification: TargetVerification, address: str, port: int
+) -> Failure:
+    """Return the failure to report for a TLS handshake that failed with `why`.
 
-    Raises TargetError if it failed or was not valid.
+    It is a TargetError if the handshake failed, was not valid, or the connection was lost.
     """
-    try:
-        await secured
-    except SSL.Error as why:
-        failed = node_errors.tls_failed(address, port, openssl_reasons(why) or "TLS failed")
-        raise verification.fault or failed from why
-    except (error.ConnectionLost, error.ConnectionDone):
-        raise node_errors.tls_cut() from None
+    if isinstance(why.value, SSL.Error):
+        reasons = openssl_reasons(why.value) or "TLS failed"
+        return Failure(verification.fault or node_errors.tls_failed(address, port, reasons))
+    if why.check(error.ConnectionLost, error.ConnectionDone):
+        return Failure(node_errors.tls_cut())
+    return why
 
 
 @implementer(IProtocolFactory)

@@ -71,7 +71,7 @@ class OpeningOwner(TargetOwner, Interface):
 
 
 class UnderWay(Interface):
-    """An opening that is under way. A cancelled one may still report CancelledError."""
+    """An opening that is under way. A cancelled one reports nothing more to its owner."""
 
     def cancel(self) -> None: ...
 

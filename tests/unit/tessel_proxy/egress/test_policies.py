@@ -120,18 +120,21 @@ def test_what_is_known_of_a_target_is_that_of_its_account_and_of_the_rules_in_fo
     path = tmp_path / "policy.ini"
     path.write_text("[account kim]\nallow 10.0.0.1\n")
     policies = Policies(Config(policy_file=path))
-    assert policies.known("kim", "10.0.0.1", 80).standing.rule is None
-    assert policies.known("lee", "10.0.0.1", 80).standing.rule == "private"
+    assert policies.known("kim", "10.0.0.1", 80).standings["10.0.0.1"].rule is None
+    assert policies.known("lee", "10.0.0.1", 80).standings["10.0.0.1"].rule == "private"
     assert policies.known("lee", "10.0.0.1", 80) is policies.known("alex", "10.0.0.1", 80)
     path.write_text("[account kim]\ndeny 10.0.0.1\n")
     policies.reload()
-    assert policies.known("kim", "10.0.0.1", 80).standing.rule == "[account kim] deny 10.0.0.1/32"
+    assert (
+        policies.known("kim", "10.0.0.1", 80).standings["10.0.0.1"].rule
+        == "[account kim] deny 10.0.0.1/32"
+    )
 
 
 def test_of_a_name_only_the_rules_for_names_are_known():
     known = Policies(Config(egress_deny=rules("bad.example"))).known("kim", "Bad.Example.", 80)
     assert known.refusal_of_name == "EGRESS_DENY bad.example"
-    assert (known.standing, known.address) == (None, "")
+    assert known.address == ""
 
 
 def test_a_host_that_cannot_be_is_not_remembered():

@@ -1,15 +1,11 @@
 """Happy eyeballs over one answer."""
 
-from ipaddress import ip_address
-
 import pytest
 from twisted.internet import error
-from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
 from support.proxy_in_memory import Connect
 from tessel_proxy.targets.dial import dial, in_turn
-from tessel_proxy.targets.node_errors import TargetError
 from tessel_service_kit.happy_eyeballs import ATTEMPT_DELAY_S, MAX_ADDRESSES
 
 SIX, FOUR, OTHER = "2001:4860::1", "192.0.2.4", "192.0.2.5"
@@ -41,13 +37,15 @@ class Race:
         self.clock = Clock()
         self.connect = connect(self.clock)
         self.taken = []
-        self.won = dial(self.connect, self.clock, addresses, 80, self._take)
         self.result = []
-        self.won.addBoth(self.result.append)
+        self.attempt = dial(self.connect, self.clock, addresses, 80, self)
 
-    def _take(self, address, connection):
+    def connected(self, address, connection):
         self.taken.append(connection)
-        return address
+        self.result.append(address)
+
+    def failed(self, address, why):
+        self.result.append((address, why.value))
 
     @property
     def dialled(self):
@@ -55,12 +53,6 @@ class Race:
 
     def dial(self, number):
         return self.connect.dials[number]
-
-    @property
-    def error(self):
-        (failure,) = self.result
-        failure.trap(TargetError)
-        return str(failure.value)
 
 
 def test_the_first_that_stands_wins():
@@ -95,7 +87,7 @@ def test_after_those_that_fail_at_once_the_next_are_tried():
 
 def test_all_failed_at_once_the_first_ones_reason_is_told():
     race = Race(SIX, FOUR, connect=lambda clock: ConnectAtOnce(clock, REFUSED, UNREACHABLE))
-    assert race.error == f"connect ECONNREFUSED {SIX}:80"
+    assert race.result == [(SIX, REFUSED)]
     assert not race.clock.getDelayedCalls()
 
 
@@ -131,17 +123,17 @@ def test_all_failed_the_first_ones_reason_is_told():
     race.dial(2).fails(UNREACHABLE)
     assert not race.result
     race.dial(0).fails(REFUSED)
-    assert race.error == f"connect ECONNREFUSED {SIX}:80"
+    assert race.result == [(SIX, REFUSED)]
 
 
 def test_cancelled_everything_stops():
     race = Race(SIX, FOUR, OTHER)
     race.clock.advance(ATTEMPT_DELAY_S)
-    race.won.cancel()
+    race.attempt.stop()
     assert race.dial(0).stopped
     assert race.dial(1).stopped
     assert not race.clock.getDelayedCalls()
-    race.result[0].trap(CancelledError)
+    assert not race.result
 
 
 @pytest.mark.parametrize(
@@ -153,21 +145,20 @@ def test_cancelled_everything_stops():
     ],
 )
 def test_the_families_alternate_and_the_preferred_one_goes_first(addresses, order):
-    assert in_turn([*map(ip_address, addresses)]) == order
+    assert in_turn(addresses) == order
 
 
 def test_of_a_long_answer_only_the_beginning_is_tried():
-    assert len(in_turn([ip_address(number) for number in range(1000)])) == MAX_ADDRESSES
+    assert len(in_turn([f"192.0.2.{number}" for number in range(250)])) == MAX_ADDRESSES
 
 
 def test_an_address_that_is_answered_twice_is_tried_once():
-    answer = map(ip_address, [FOUR, FOUR, SIX, OTHER, SIX, FOUR])
-    assert in_turn([*answer]) == [FOUR, SIX, OTHER]
+    assert in_turn([FOUR, FOUR, SIX, OTHER, SIX, FOUR]) == [FOUR, SIX, OTHER]
 
 
 def test_of_a_repeated_address_no_attempt_outlives_the_dialling():
-    race = Race(*in_turn([ip_address(FOUR)] * 3))
+    race = Race(*[FOUR] * 3)
     race.clock.pump([ATTEMPT_DELAY_S] * 3)
-    race.won.cancel()
+    race.attempt.stop()
     assert [dial.stopped for dial in race.connect.dials] == [True]
-    race.result[0].trap(CancelledError)
+    assert not race.result

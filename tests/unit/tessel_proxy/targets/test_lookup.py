@@ -2,7 +2,6 @@
 
 import socket
 import threading
-from ipaddress import ip_address
 
 import pytest
 import pytest_twisted
@@ -11,13 +10,13 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 
 from support.proxy_in_memory import LoggedEvents, Resolver
 from tessel_proxy.targets.lookup import (
-    EarlyAddresses,
     Lookups,
     NotNowError,
     lookup_threads,
     system_resolver,
 )
 from tessel_proxy.targets.lookup_queue import LOOKUPS_PER_TUNNEL
+from tessel_service_kit.names import Early
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def results(deferred):
 def test_the_answer_is_in_the_resolvers_order_each_address_once(lookups, resolver):
     found = results(lookups.resolve("example.com", "kim", 1))
     resolver.answer("example.com", "2001:4860::1", "192.0.2.1", "2001:4860::1")
-    assert found == [(ip_address("2001:4860::1"), ip_address("192.0.2.1"))]
+    assert found == [("2001:4860::1", "192.0.2.1")]
 
 
 def test_a_name_without_addresses_has_none(lookups, resolver):
@@ -110,16 +109,16 @@ def test_cancelled_while_under_way_it_keeps_its_turn_until_the_answer(lookups, r
     assert "next" not in resolver.asked
     resolver.answer("name0", "192.0.2.1")
     resolver.answer("next", "192.0.2.2")
-    assert found == [(ip_address("192.0.2.2"),)]
+    assert found == [("192.0.2.2",)]
 
 
 def test_an_early_answer_is_handed_on_and_its_turn_is_kept_until_the_look_up_is_over():
     over = [Deferred() for _ in range(LOOKUPS_PER_TUNNEL)]
-    early = [succeed(EarlyAddresses((ip_address("192.0.2.1"),), each)) for each in over]
+    early = [succeed(Early(("192.0.2.1",), each)) for each in over]
     lookups = Lookups(lambda _name: early.pop() if early else Deferred())
     for number in range(LOOKUPS_PER_TUNNEL):
         found = results(lookups.resolve(f"name{number}", "kim", 1))
-        assert found == [(ip_address("192.0.2.1"),)]
+        assert found == [("192.0.2.1",)]
     waiting = results(lookups.resolve("next", "kim", 1))
     assert lookups.under_way == LOOKUPS_PER_TUNNEL
     over[0].callback(None)
@@ -136,7 +135,7 @@ async def test_the_systems_resolver_asks_in_threads_of_its_own():
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
 
     found = await _resolved(getaddrinfo)
-    assert found == (ip_address("192.0.2.1"),)
+    assert found == ("192.0.2.1",)
     assert asked_in[0].daemon  # a stuck one cannot keep the process
 
 
@@ -198,5 +197,5 @@ async def test_a_look_up_without_a_thread_has_no_answer_now_and_gives_its_turn_b
     assert lookups.under_way == 0
     assert {each["error"] for each in logged.named("no_thread")} == {"TP3009"}
     monkeypatch.setattr(ScarceThread, "there_are_none", False)
-    assert await lookups.resolve("example.com", "kim", 1) == (ip_address("192.0.2.1"),)
+    assert await lookups.resolve("example.com", "kim", 1) == ("192.0.2.1",)
     threads.stop()  # which joins those that were started, and no others
