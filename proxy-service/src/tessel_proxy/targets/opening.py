@@ -267,14 +267,12 @@ class _Opening:
         self.step = None
         now = self.opener.clock.seconds()
         took = self.opener.durations
-        histogram = (
-            took.dial
-            if step is Step.DIAL
-            else took.lookup
-            if step is Step.LOOKUP
-            else took.target_tls
-        )
-        histogram.observe(now - self.began)
+        if step is Step.DIAL:
+            took.dial.observe(now - self.began)
+        elif step is Step.LOOKUP:
+            took.lookup.observe(now - self.began)
+        else:
+            took.target_tls.observe(now - self.began)
         if self.trace is not None:
             self.trace.step(step, self.began, now)
         self.began = now

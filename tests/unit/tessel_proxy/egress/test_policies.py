@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from tessel_proxy.egress.policies import MAX_FILE_BYTES, MAX_KNOWN, Policies
+from tessel_proxy.egress.policies import MAX_FILE_BYTES, MAX_KNOWN, MAX_STANDINGS, Policies
 from tessel_proxy.egress.rules import EgressMode, rules
 from tessel_proxy.startup.config import Config
 from tessel_proxy.startup.reload import Reloader
@@ -125,16 +125,28 @@ def test_what_is_known_of_a_target_is_that_of_its_account_and_of_the_rules_in_fo
     assert policies.known("lee", "10.0.0.1", 80) is policies.known("alex", "10.0.0.1", 80)
     path.write_text("[account kim]\ndeny 10.0.0.1\n")
     policies.reload()
-    assert (
-        policies.known("kim", "10.0.0.1", 80).standings["10.0.0.1"].rule
-        == "[account kim] deny 10.0.0.1/32"
-    )
+    known = policies.known("kim", "10.0.0.1", 80)
+    assert known.standings["10.0.0.1"].rule == "[account kim] deny 10.0.0.1/32"
 
 
 def test_of_a_name_only_the_rules_for_names_are_known():
     known = Policies(Config(egress_deny=rules("bad.example"))).known("kim", "Bad.Example.", 80)
     assert known.refusal_of_name == "EGRESS_DENY bad.example"
     assert known.address == ""
+
+
+def test_each_address_of_a_name_is_judged_by_itself_and_once():
+    standings = Policies(Config()).known("kim", "a.example", 80).standings
+    assert standings["93.184.216.34"].rule is None
+    assert standings["10.0.0.1"].rule == "private"
+    assert standings["93.184.216.34"] is standings["93.184.216.34"]
+
+
+def test_of_a_name_with_ever_new_addresses_not_all_are_remembered():
+    standings = Policies(Config()).known("kim", "a.example", 80).standings
+    for number in range(3 * MAX_STANDINGS):
+        assert standings[f"10.0.0.{number}"].rule == "private"
+    assert len(standings) <= MAX_STANDINGS
 
 
 def test_a_host_that_cannot_be_is_not_remembered():
