@@ -25,6 +25,10 @@ class LeanEPollReactor(EPollReactor):
     - Timers and calls from threads are looked through only if one is due.
     - `call_at_turn_end` replaces `callLater(0, …)` where many connections collect what they write
       in a turn: no timer is made, sorted and looked for.
+    - A descriptor that is polled for reading alone is removed in one call, not in four. One that is
+      not polled for writing costs one call, too: each connection that closes is such a one.
+
+    The names with an underscore are Twisted's; test_polling.py fails if they change.
     """
 
     _log = Logger()

@@ -29,7 +29,7 @@ from streamplex.events import (
 )
 from streamplex.features import NO_FEATURES
 from streamplex.frames import FrameReader
-from streamplex.limits import DEFAULT_LIMITS, PeerLimits, left_to_say, require_answers_read
+from streamplex.limits import DEFAULT_LIMITS, PeerLimits, left_after, require_answers_read
 from streamplex.messages import CONTROL_CHANNEL, DATA, HEADER_BYTES, BytesLike
 from streamplex.schedule import Scheduler
 from streamplex.states import TRANSITIONS, Input
@@ -44,10 +44,10 @@ class Hearing:
         "_failed",
         "_features",
         "_limits",
-        "_may_say",
         "_open",
         "_reader",
         "_substreams",
+        "_unauthenticated_bytes",
         "leaving",
         "scheduler",
     )
@@ -59,7 +59,7 @@ class Hearing:
         self.leaving: Mapping[int, Stream] = self._substreams.leaving
         self._features = NO_FEATURES
         self._limits = limits or DEFAULT_LIMITS
-        self._may_say: int | None = None  # bytes, without authentication; None: no limit
+        self._unauthenticated_bytes: int | None = None  # that may still come; None: no limit
         self._reader = FrameReader()
         self._failed = False
 
@@ -74,10 +74,11 @@ class Hearing:
         try:
             if self.scheduler.frame_bytes:
                 require_answers_read(self.scheduler.frame_bytes, self._limits)
-            if self._may_say is not None:
-                self._may_say = left_to_say(self._may_say, len(data))
+            if (left := self._unauthenticated_bytes) is not None:
+                self._unauthenticated_bytes = left_after(left, len(data))
             for body in self._reader.feed(data):
-                # Most messages are data of an open substream: no object for the message itself.
+                # Most messages are data of an open substream, and are delivered here without an
+                # object for the message. `_check_data` gets all other data.
                 if len(body) > HEADER_BYTES and body[2] == DATA:
                     stream = self._open.get(body[0] << 8 | body[1])
                     if stream is not None and not stream.state.remote_ended:
@@ -106,7 +107,8 @@ class Hearing:
                 self._substreams.add_peers(meaning.channel)
                 return meaning
             case DataReceived():
-                return self._hear_data(meaning)
+                self._check_data(meaning)
+                return None
             case CreditGranted():
                 self._granted(meaning.channel, meaning.nbytes)
                 return None
@@ -156,11 +158,15 @@ class Hearing:
             stream.window.end()
         return stream
 
-    def _hear_data(self, meaning: DataReceived) -> DataReceived | None:
+    def _check_data(self, meaning: DataReceived) -> None:
+        """Check data that `receive` has not delivered: empty, late, or of no open substream.
+
+        Raises RemoteError, unless the substream is released, or the data is empty and without flow
+        control: such data is ignored.
+        """
         stream = self._peer_did(meaning.channel, Input.RECEIVE)
         if stream is not None and stream.window is not None:
             stream.window.receive(len(meaning.data))
-        return meaning if stream is not None and meaning.data else None
 
     def _granted(self, channel: int, nbytes: int) -> None:
         # The queued data of a released substream still needs credit.
@@ -182,7 +188,7 @@ class Hearing:
 
     def hear_at_most(self, nbytes: int | None) -> None:
         """Limit the bytes that an unauthenticated peer may send from now on; None: no limit."""
-        self._may_say = nbytes
+        self._unauthenticated_bytes = nbytes
 
     def receive_end(self) -> None:
         """Called after the peer's last bytes: raises RemoteError if a frame is incomplete."""

@@ -35,11 +35,11 @@ def require_answers_read(unread_answers: int, limits: PeerLimits) -> None:
         )
 
 
-def left_to_say(may_say: int, nbytes: int) -> int:
-    """Return how many bytes an unauthenticated peer may still send, after `nbytes` of one read.
+def left_after(left: int, nbytes: int) -> int:
+    """Return how many of `left` bytes an unauthenticated peer may send after a read of `nbytes`.
 
     A read that begins within the limit is accepted as a whole; later ones raise RemoteError.
     """
-    if may_say <= 0:
+    if left <= 0:
         raise RemoteError("the unauthenticated peer sent more than it may")
-    return may_say - nbytes
+    return left - nbytes

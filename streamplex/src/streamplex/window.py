@@ -74,7 +74,8 @@ class Window:
         if nbytes > self.left:
             raise RemoteError(f"{in_bytes(nbytes)} of data; {self.left} were granted")
         self.left -= nbytes
-        if nbytes <= INTERACTIVE_BYTES and self._last <= INTERACTIVE_BYTES:  # `is_message`
+        # `is_message`, without a call for each piece of data
+        if nbytes <= INTERACTIVE_BYTES and self._last <= INTERACTIVE_BYTES:
             self._promises.sparing = SPARING_GRANTS
         self._last = nbytes
 

@@ -221,6 +221,8 @@ class PlainTarget(TargetConnection, Target):
 
         Returns the reason if the connection is lost, else None.
         """
+        # Not by `read_view`, as TLS: that knows neither reads with room nor an end that only stops
+        # reading.
         is_bulk = self._is_bulk and self.bufferSize == READ_BYTES
         try:
             if is_bulk:
@@ -237,7 +239,7 @@ class PlainTarget(TargetConnection, Target):
                 SpacedData(shared_buffer, nbytes) if is_bulk else shared_buffer[:nbytes]
             )
             return None
-        if self._is_reset:  # the system reports each error once
+        if self._is_reset:  # the system reports each error once, here to an earlier write
             return CONNECTION_LOST
         self._owner.target_ended()  # which mostly closes the connection
         if self.connected:

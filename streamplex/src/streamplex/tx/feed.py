@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IProducer, IPullProducer, IPushProducer
 from streamplex.tx.flow import MAX_WAITING_BYTES, RESUME_WAITING_BYTES
 
 
-class Lane(Interface):
+class SendQueue(Interface):
     """The outgoing queue of a substream, to which the producer writes."""
 
     @property
@@ -29,15 +29,14 @@ class Feed:
     `wants_room` is True while `sent` would do anything.
     """
 
-    __slots__ = ("_lane", "_producer", "_pull_due", "_streaming", "wants_room")
+    __slots__ = ("_producer", "_pull_due", "_queue", "_streaming", "wants_room")
 
-    def __init__(self, lane: Lane, producer: IProducer, streaming: bool) -> None:
-        self._lane = lane
+    def __init__(self, queue: SendQueue, producer: IProducer, streaming: bool) -> None:
+        self._queue = queue
         self._producer: IProducer | None = producer
         self._streaming = streaming
         self.wants_room = not streaming  # a push producer: while it is paused
         self._pull_due = False
-
         if not streaming:
             self._pull_later()
 
@@ -75,7 +74,7 @@ class Feed:
             return
         if not self._streaming:
             self._pull_later()
-        elif self.wants_room and self._lane.waiting_bytes <= RESUME_WAITING_BYTES:
+        elif self.wants_room and self._queue.waiting_bytes <= RESUME_WAITING_BYTES:
             self.wants_room = False
             cast("IPushProducer", self._producer).resumeProducing()
 
@@ -83,9 +82,9 @@ class Feed:
         # At most one pull is due: a write that is sent in several batches counts once.
         if not self._pull_due:
             self._pull_due = True
-            self._lane.later(self._pull)
+            self._queue.later(self._pull)
 
     def _pull(self) -> None:
         self._pull_due = False
-        if self._producer is not None and not self._streaming and not self._lane.waiting_bytes:
+        if self._producer is not None and not self._streaming and not self._queue.waiting_bytes:
             cast("IPullProducer", self._producer).resumeProducing()

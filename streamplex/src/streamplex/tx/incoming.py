@@ -173,6 +173,7 @@ class Incoming(Outgoing):
                 self.protocol.dataReceived(data if self._takes_views else bytes(data))  # type: ignore[arg-type]  # as it says
         except Exception as fault:  # noqa: BLE001  # as in `_guarded`, without a closure per event
             self._pump.failed(self, fault)
+        # As `_consumed`, without two calls for each piece of data.
         window = self._stream.window
         if window is not None and (grant := window.take(len(data), self._pump.clock.seconds())):
             self._stream.grant(grant)

@@ -153,9 +153,7 @@ class Intake:
 
 def _cost(waits: Delivery | _SmallPieces) -> int:
     match waits:
-        case DataReceived():
-            return HELD_EVENT_BYTES + len(waits.data)
-        case _SmallPieces():
+        case DataReceived() | _SmallPieces():
             return HELD_EVENT_BYTES + len(waits.data)
         case CustomReceived():
             return HELD_EVENT_BYTES + size_in_memory([waits.name, *waits.args])

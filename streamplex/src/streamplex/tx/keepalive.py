@@ -22,12 +22,11 @@ EARLY_PART = 0.02
 """A ping may be sent early by this part of its interval. The answer to the last ping came a moment
 after that ping, and would otherwise need a second look a moment after the first one."""
 
-
 SETTLED_S = 1.0
 """Seconds of silence after which a tunnel is not busy: longer than most round trips."""
 
 
-class Asked(Protocol):
+class WatchedTunnel(Protocol):
     """The tunnel whose peer KeepAlive watches.
 
     `ask` sends a ping, `give_up` aborts the tunnel. `settle` frees memory that only a busy tunnel
@@ -68,7 +67,7 @@ class KeepAlive:
     )
 
     def __init__(
-        self, tunnel: Asked, timers: SharedTimers, interval_s: float, timeout_s: float
+        self, tunnel: WatchedTunnel, timers: SharedTimers, interval_s: float, timeout_s: float
     ) -> None:
         self._tunnel = tunnel
         self._timers = timers
@@ -76,7 +75,7 @@ class KeepAlive:
         self._timeout_s = timeout_s
         self._heard_at = timers.seconds()
         self._asked_at: float | None = (
-            None  # when the ping was sent, or arrived; None: no answer is due
+            None  # when the ping was sent, or was acknowledged; None: no answer is due
         )
         self._arrived = False  # the ping has arrived at the peer's system
         self._note(tunnel.progress)

@@ -161,10 +161,11 @@ def is_resumed(connection: SSL.Connection) -> bool:
 
 
 def seal(connection: SSL.Connection, data: BytesLike, taken: int) -> tuple[int, memoryview]:
-    """Encrypt `data` from the position `taken` on, up to one READ_BYTES or so.
+    """Encrypt `data` from the position `taken` on, as much as fits into one buffer.
 
     Return the position behind the encrypted bytes, and a view to send. The view has at most
-    ROOM_BYTES and is valid until the next call. Raises as `connection.send` does.
+    ROOM_BYTES, enough for a read of a target (READ_BYTES), and is valid until the next call. Raises
+    as `connection.send` does.
     """
     if connection._into_ssl is None:  # noqa: SLF001 -- see above
         give_bios(connection)

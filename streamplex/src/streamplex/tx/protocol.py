@@ -167,6 +167,16 @@ class TunnelProtocol(Receiving):
 
     # --- for what the substreams hold -------------------------------------------------
 
+    @property
+    def held(self) -> HeldBytes:
+        """The bytes that substreams without flow control hold.
+
+        Made for the first of these substreams: most tunnels have none.
+        """
+        if self._held is None:
+            self._held = HeldBytes(self, self.clock)
+        return self._held
+
     def stop_reading(self) -> None:
         """Stop reading from the transport, because the substreams hold too many bytes."""
         self._wire.pauseProducing()
@@ -185,16 +195,7 @@ class TunnelProtocol(Receiving):
         self._log.warn("substream {channel} stalled the tunnel", channel=substream.channel)
         substream.end_stall()
 
-    # --- for KeepAlive -------------------------------------------------
-
-    @property
-    def held(self) -> HeldBytes:
-        """Counts the bytes that substreams without flow control hold. Made for the first of them:
-        most tunnels have none.
-        """
-        if self._held is None:
-            self._held = HeldBytes(self, self.clock)
-        return self._held
+    # --- for KeepAlive ----------------------------------------------------------------
 
     @property
     def is_deaf(self) -> bool:

@@ -57,7 +57,7 @@ class Phase(Enum):
 class Sending(Protocol, ABC):
     """The sending half of a tunnel's protocol, which also holds the tunnel's substreams.
 
-    `TunnelProtocol` adds receiving.
+    `Receiving` adds receiving, `TunnelProtocol` the life of the tunnel.
     """
 
     _wire: Transport  # the transport, with the methods that all of them have
@@ -179,7 +179,7 @@ class Sending(Protocol, ABC):
         )
 
     def write_frames(self, frames: memoryview) -> None:
-        """Write a view of whole frames to the transport, if `takes_now` is True."""
+        """Write a view of whole frames to the transport. Called only if `takes_now` is True."""
         cast("TLSTransport", self._wire).write_view(frames)
         if not self._paused:
             self._batch_bytes = min(2 * self._batch_bytes, MAX_BATCH_BYTES)

@@ -19,9 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streamplex.errors import TunnelLostError
-from streamplex.events import (
-    StreamFailed,
-)
+from streamplex.events import StreamFailed
 from streamplex.stream import Stream
 from streamplex.tx.flow import HELD_BY_WINDOW, MAX_STALL_S
 from streamplex.tx.incoming import Incoming
@@ -136,6 +134,7 @@ class Substream(Incoming):  # type: ignore[override]  # there is no IP address h
         if not self._pump.is_flushing:
             self._pump.flush()
         self._pump.release(self.channel)
+        # Aborted or not is asked here, too: each substream ends this way, mostly not aborted.
         self._lose(connectionDone if self._closing is not Closing.ABORTED else self._why_closed())
 
     def _why_closed(self) -> Failure:

@@ -3,7 +3,8 @@
 Reading   WAITING --attach--> OPEN --discard--> DISCARDING --reset--> RESET --lose--> LOST
 Writing   OPEN --ask--> ENDING --end--> ENDED --sent--> SENT --release--> RELEASED
 
-Each arrow may also skip states to the right; nothing leads back.
+Each arrow may also skip states to the right; nothing leads back. Release is possible in each state,
+so it is no input of the table: `Substream` sets RELEASED itself.
 """
 
 from __future__ import annotations
@@ -72,7 +73,6 @@ class WritingInput(Enum):
     ASK = auto()  # end when the producer is done
     END = auto()  # end now
     SENT = auto()  # everything queued has left
-    RELEASE = auto()
 
 
 class Closing(Enum):
@@ -116,27 +116,22 @@ WRITING: dict[Writing, dict[WritingInput, Writing]] = {
     Writing.OPEN: {
         WritingInput.ASK: Writing.ENDING,
         WritingInput.END: Writing.ENDED,
-        WritingInput.RELEASE: Writing.RELEASED,
     },
     Writing.ENDING: {
         WritingInput.ASK: Writing.ENDING,
         WritingInput.END: Writing.ENDED,
-        WritingInput.RELEASE: Writing.RELEASED,
     },
     Writing.ENDED: {
         WritingInput.ASK: Writing.ENDED,
         WritingInput.END: Writing.ENDED,
         WritingInput.SENT: Writing.SENT,
-        WritingInput.RELEASE: Writing.RELEASED,
     },
     Writing.SENT: {
         WritingInput.ASK: Writing.SENT,
         WritingInput.END: Writing.SENT,
-        WritingInput.RELEASE: Writing.RELEASED,
     },
     Writing.RELEASED: {
         WritingInput.ASK: Writing.RELEASED,
         WritingInput.END: Writing.RELEASED,
-        WritingInput.RELEASE: Writing.RELEASED,
     },
 }
