@@ -66,14 +66,7 @@ def test_a_tunnel_follows_the_table_and_blames_who_leaves_it(state, what):
         assert tunnel.stream(2).state is state
 
 
-@pytest.mark.parametrize(
-    ("state", "local_ended"),
-    [
-        (State.OPEN, False),
-        (State.LOCAL_ENDED, True),
-        (State.REMOTE_ENDED, False),
-        (State.ENDED, True),
-    ],
-)
-def test_a_state_says_whether_this_side_has_ended(state, local_ended):
-    assert state.local_ended is local_ended
+@pytest.mark.parametrize("state", State)
+def test_a_states_attributes_say_what_the_table_says(state):
+    assert state.local_ended is (Input.SEND not in TRANSITIONS[state])
+    assert state.remote_ended is (Input.RECEIVE not in TRANSITIONS[state])
