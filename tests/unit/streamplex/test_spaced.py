@@ -27,6 +27,15 @@ def test_its_frames_carry_the_data(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_its_frames_are_those_that_the_queue_makes_of_its_parts(size):
+    scheduler, (data, _) = Scheduler(), spaced(data_of(size))
+    stream = Stream(7, scheduler, None, credit=None)
+    for part in data.parts():
+        stream.send(part)
+    assert b"".join(scheduler.take(1 << 20).pieces) == data.framed(7)
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_its_parts_are_the_data(size):
     data, _ = spaced(data_of(size))
     assert len(data) == size

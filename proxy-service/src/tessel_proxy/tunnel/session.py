@@ -25,7 +25,7 @@ from tessel_proxy.tunnel.authentication import Authentication
 from tessel_proxy.tunnel.endings import in_log_words, outcome_of, tls_facts, was_resumed
 from tessel_proxy.tunnel.membership import Membership
 from tessel_proxy.tunnel.shared_state import DeviceKey, SharedState
-from tessel_proxy.tunnel.states import TRANSITIONS, SessionInput, SessionState
+from tessel_proxy.tunnel.states import TRANSITIONS, SessionInput, SessionState, stage_of
 
 
 @implementer(ITunnelListener)
@@ -197,10 +197,7 @@ class Session:
         if self._tunnel.core.peer_is_spent:
             return
         newer.replaces(self._record)
-        if self._state is not SessionState.CLOSED:
-            self._close(TunnelOutcome.REPLACED)
-        self._membership.leave_account()  # now: the newer tunnel is counted next
-        self._tunnel.abortConnection(ReplacedError(newer))
+        self._make_way(ReplacedError(newer))
 
     def move_away(self, member: str) -> None:
         """Cut this tunnel, because its device has a newer one on another process.
@@ -208,11 +205,14 @@ class Session:
         `member` is the name of that process. As in `replace`, both are needed if the numbers of
         this tunnel are used up.
         """
-        if self._tunnel.core.peer_is_spent or self._state is SessionState.CLOSED:
-            return
-        self._close(TunnelOutcome.REPLACED)
-        self._membership.leave_account()
-        self._tunnel.abortConnection(MovedError(member))
+        if not self._tunnel.core.peer_is_spent and self._state is not SessionState.CLOSED:
+            self._make_way(MovedError(member))
+
+    def _make_way(self, why: ReplacedError) -> None:
+        if self._state is not SessionState.CLOSED:
+            self._close(TunnelOutcome.REPLACED)
+        self._membership.leave_account()  # now: the newer tunnel is counted next
+        self._tunnel.abortConnection(why)
 
     def dismiss(self, said: Refused, outcome: TunnelOutcome) -> None:
         """End the tunnel; a device whose token was accepted gets the reason."""
@@ -283,7 +283,7 @@ class Session:
 
     @property
     def owner(self) -> DeviceKey | None:
-        """The account of the tunnel and the device's name (""; it has none).
+        """The account of the tunnel and the device's name ("": it has none).
 
         None while no token is accepted.
         """
@@ -299,15 +299,7 @@ class Session:
     @property
     def stage(self) -> str:
         """The state in the operator's words: handshake, closing, or the SessionState's name."""
-        match self._state:
-            case SessionState.OPEN:  # first: each watched second asks every tunnel
-                return "open"
-            case SessionState.UNAUTHENTICATED if not self._secured:
-                return "handshake"
-            case SessionState.CLOSED:
-                return "closing"
-            case _:
-                return self._state.name.lower()
+        return stage_of(self._state, secured=self._secured)
 
     @property
     def tls(self) -> tuple[str, str] | None:

@@ -45,3 +45,19 @@ TRANSITIONS: dict[SessionState, dict[SessionInput, SessionState]] = {
     SessionState.OPEN: {SessionInput.CLOSE: SessionState.CLOSED},
     SessionState.CLOSED: {},
 }
+
+
+def stage_of(state: SessionState, *, secured: bool) -> str:
+    """Return the state in the operator's words: handshake, closing, or the SessionState's name.
+
+    `secured`: whether the TLS handshake is complete.
+    """
+    match state:
+        case SessionState.OPEN:  # first: each watched second asks every tunnel
+            return "open"
+        case SessionState.UNAUTHENTICATED if not secured:
+            return "handshake"
+        case SessionState.CLOSED:
+            return "closing"
+        case _:
+            return state.name.lower()
