@@ -74,10 +74,9 @@ class OwnChannels:
 class PeerChannels:
     """Checks and records the channel numbers of the substreams that the peer opens."""
 
-    __slots__ = ("_first", "_highest", "_side")
+    __slots__ = ("_first", "_highest")
 
     def __init__(self, side: Side) -> None:
-        self._side = side
         self._first = side.value
         self._highest = 0
 
@@ -90,7 +89,7 @@ class PeerChannels:
         if not first <= channel <= MAX_CHANNEL or channel % 2 != first % 2:
             kind = "odd" if first % 2 else "even"
             raise RemoteError(
-                f"substream number {channel}; side {self._side.name} opens "
+                f"substream number {channel}; side {Side(first).name} opens "
                 f"{kind} numbers from {first} to {MAX_CHANNEL}"
             )
         self._highest = max(self._highest, channel)

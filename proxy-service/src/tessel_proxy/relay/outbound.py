@@ -82,7 +82,7 @@ class Outbound(TargetSide):
         trace = self._record.trace
         try:
             opening = context.opener.open(
-                request, self._kind, context.account, context.tunnel, self, trace=trace
+                request, self._kind, context.account, self._record.of.tunnel, self, trace=trace
             )
         except Exception:  # noqa: BLE001 -- as an errback gets any
             self.target_not_opened(Failure())

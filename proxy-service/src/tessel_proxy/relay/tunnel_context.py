@@ -23,7 +23,6 @@ class TunnelContext:
     opener: Opener
     clock: IReactorTime
     account: str
-    tunnel: int
     half_close: bool
     usage: AccountUsage
     reading: Reading

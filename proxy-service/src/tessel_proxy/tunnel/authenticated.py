@@ -52,7 +52,6 @@ class AuthenticatedTunnel:
             opener=shared.opener,
             clock=shared.clock,
             account=account.name,
-            tunnel=record.tunnel,
             half_close=features.HALFCLOSE in hello.common,
             usage=usage,
             reading=Reading(),
