@@ -94,7 +94,7 @@ class Scheduler:
         self._urgent = _NO_FRAMES
         self._pong = b""
         self._next = _NONE_NEXT
-        self._lanes = _NO_LANES
+        self._lanes = OrderedDict()  # its own: a lane that waits may still be granted credit
         self._aside = self._next_bytes = self.frame_bytes = 0
         self.has_more = False
 

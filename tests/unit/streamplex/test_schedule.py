@@ -330,6 +330,15 @@ def test_after_a_clear_nothing_waits(scheduler):
     assert scheduler.take(EVERYTHING) == ([], [])
 
 
+def test_credit_after_the_end_of_a_tunnel_gives_another_tunnel_nothing_to_send():
+    ended, other, lane = Scheduler(), Scheduler(), Lane(4, 0)
+    ended.add_payload(lane, b"secret")
+    ended.clear()
+    ended.grant(lane, 100)
+    assert not other
+    assert not Scheduler()
+
+
 small = st.integers(0, 40)
 sizes = small | small | st.integers(0, 5000) | st.integers(60_000, 140_000)
 
