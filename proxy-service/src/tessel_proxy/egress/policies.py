@@ -20,12 +20,12 @@ from tessel_service_kit.settings import ConfigError
 MAX_FILE_BYTES = 1024 * 1024  # some 20,000 rules; a wrong path may name a disk
 
 MAX_KNOWN = 1024
-"""Targets that are remembered with what the rules say about them: some 500 KiB. Programs connect to
+"""Targets that are remembered with what the rules say about them: some 1 MiB. Programs connect to
 the same few again and again."""
 
 MAX_STANDINGS = 8
 """Addresses of one target that are remembered with what the rules say about them. Most names have
-one or two, and their owner chooses how many: so all targets together take some 3 MiB at most."""
+one or two, and their owner chooses how many: so all targets together take 2.4 MiB at most."""
 
 _NOTHING = PolicyFile(RuleSet(f"[{DEFAULT}]"), {})
 

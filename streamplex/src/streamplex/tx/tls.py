@@ -27,7 +27,7 @@ from twisted.internet.interfaces import (
     ITCPTransport,
     ITransport,
 )
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer, providedBy
@@ -65,18 +65,19 @@ _NOTHING: list[bytes] = []
 """Shared and never changed: an empty list takes 60 bytes of each connection."""
 
 
-_kept: dict[tuple[type, type], list[object]] = {}
+_declarations: dict[tuple[type, object], object] = {}
+"""By the class of a TLS connection and what its transport declares: a handful."""
 
 
-def _keep_declarations(secure: type, transport: ITransport) -> None:
-    """Keep the declarations by which Twisted marks a TLS connection as its transport's interfaces.
+def _declaration(secure: type, transport: ITransport) -> object:
+    """Return the declaration that a TLS connection provides the interfaces of its transport.
 
-    zope.interface drops a declaration with its last object, and Twisted makes one for each
-    interface and connection: a tenth of a handshake without this.
+    It is made once: Twisted makes one for each interface and connection, a tenth of a handshake.
     """
-    kinds = secure, type(transport)
-    if kinds not in _kept:  # a handful
-        _kept[kinds] = [Provides(secure, each) for each in providedBy(transport)]
+    kinds = secure, providedBy(transport)
+    if kinds not in _declarations:
+        _declarations[kinds] = Provides(secure, *providedBy(transport))
+    return _declarations[kinds]
 
 
 @implementer(ITakesViews)
@@ -101,11 +102,18 @@ class TLSTransport(TLSMemoryBIOProtocol):
         return is_resumed(self._tlsConnection)
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Called when the transport below is connected: starts TLS, with large reads from TCP."""
+        """Called when the transport below is connected: starts TLS, with large reads from TCP.
+
+        Does as Twisted's, which declares each interface of the transport by itself before.
+        """
         self._takes_views = ITakesViews.providedBy(self.wrappedProtocol)
-        _keep_declarations(type(self), transport)
+        self.__provides__ = _declaration(type(self), transport)
         read_views_in_bulk(transport)
-        super().makeConnection(transport)  # type: ignore[no-untyped-call]  # Twisted's
+        self._tlsConnection = self.factory._creatorCallable(self)  # noqa: SLF001
+        self._appSendBuffer = []
+        Protocol.makeConnection(self, transport)
+        self.wrappedProtocol.makeConnection(self)
+        self._checkHandshakeStatus()  # type: ignore[no-untyped-call]
 
     def write(self, data: bytes) -> None:
         """Send `data`, with all other small pieces that are written in the same turn."""

@@ -7,6 +7,9 @@ import socket
 
 import pytest
 from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import ClientContextFactory
+from twisted.internet.task import Clock
 from twisted.internet.tcp import Connection
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
@@ -30,6 +33,7 @@ TLS_METHODS = {
     "_tlsShutdownFinished": "extended: releases the producer",
     "_shutdownTLS": "called after close_notify",
     "_bufferedWrite": "called while a handshake is under way",
+    "_checkHandshakeStatus": "called to begin a handshake",
 }
 TLS_STATE = ("_lostTLSConnection", "_handshakeDone", "_aborted", "_producer")
 
@@ -73,5 +77,7 @@ def test_twisteds_tls_has_the_state_that_is_read(name):
     assert hasattr(TLSTransport, name), missing
 
 
-def test_the_factory_of_twisteds_tls_makes_the_protocol_of_its_class():
+def test_the_factory_of_twisteds_tls_makes_the_protocol_of_its_class_and_its_openssl_connection():
     assert hasattr(TLSMemoryBIOFactory, "protocol"), "used in tx/tls.py: TLSFactory"
+    factory = TLSMemoryBIOFactory(ClientContextFactory(), True, Factory(), Clock())
+    assert callable(getattr(factory, "_creatorCallable", None)), "used in tx/tls.py: TLSTransport"

@@ -8,14 +8,17 @@ from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
     IPushProducer,
+    IUNIXTransport,
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer, providedBy
 
 from streamplex import RemoteError, Side, TunnelLostError
 from streamplex.tx import TunnelProtocol
+from streamplex.tx.interfaces import ITakesViews
 from streamplex.tx.openssl import ROOM_BYTES, give_bios, has_bio_to_read
 from streamplex.tx.tls import (
     LAST_BYTES_S,
@@ -95,6 +98,17 @@ def test_data_of_any_size_flows_both_ways(secured):
     secured.pump()
     assert secured.far.data == b"q" * 1_000_000
     assert secured.near.data == b"a" * 1_000_000
+
+
+def test_a_connection_provides_the_interfaces_of_its_transport(contexts):
+    for more in ((), (IUNIXTransport,), ()):
+        transport = StringTransport()
+        alsoProvides(transport, *more)
+        tls = over_tls(contexts[0], Plain(), Clock(), is_client=True)
+        tls.makeConnection(transport)
+        assert all(each.providedBy(tls) for each in providedBy(transport))
+        assert IUNIXTransport.providedBy(tls) == (IUNIXTransport in more)
+        assert ITakesViews.providedBy(tls)
 
 
 def test_protocols_that_a_client_offers_can_be_ignored():
