@@ -212,10 +212,10 @@ class TargetSide(Protocol):
 
     def _clean_up(self, outcome: Outcome) -> None:
         self._state = TRANSITIONS[self._state][RelayInput.CLOSE]
-        if self._idle is not None:
-            self._idle.disarm()
-        if self._silence is not None:
-            self._silence.disarm()
+        for timer in (self._idle, self._silence):
+            if timer is not None:
+                timer.disarm()
+        self._idle = self._silence = None  # they refer to this object
         opening, self._opening = self._opening, None
         if opening is not None:
             opening.cancel()

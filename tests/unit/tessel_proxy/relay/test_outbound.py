@@ -141,6 +141,7 @@ def test_what_is_over_is_freed_at_once_and_not_by_a_collection(half_closing, end
     try:
         before = parts_of_substreams()  # of other tests
         device, target = half_closing.relay()
+        device.transport.emit("_pls_timeout", 1000)
         target.send(b"something")
         half_closing.pump()
         end(half_closing, device, target)
