@@ -63,3 +63,13 @@ def test_nothing_is_formatted_if_the_level_is_off():
     log = Log(level=LogLevel.WARN)
     log.out.info_of("greeted", None, pytest.fail, "kim", None)
     assert not log.stream.getvalue()
+
+
+class Broken:
+    def write(self, text):
+        raise OSError("no space")
+
+
+def test_an_output_that_fails_harms_nobody_who_logs():
+    publisher = LogPublisher(observer(Broken(), LogLevel.INFO, LogFormat.JSON))
+    FrequentLogger("service", observer=publisher).info_of("greeted", None, told, "kim", None)

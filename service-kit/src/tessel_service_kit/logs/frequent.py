@@ -51,6 +51,9 @@ class FrequentLogger(Logger):
         else:
             message, fields = tell(what, how)
             if len(message) + len(fields) <= MAX_TEXT:
-                lines.write_info(event, error, message, fields)
+                try:
+                    lines.write_info(event, error, message, fields)
+                except Exception:  # noqa: BLE001 -- as Twisted's publisher: not to harm who logs
+                    self.failure("a log line could not be written")
                 return
         self.info("{log_text}", log_text=message, event=event, **json.loads(f"{{{fields}}}"))
