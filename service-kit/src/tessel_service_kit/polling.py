@@ -82,7 +82,7 @@ class LeanEPollReactor(EPollReactor):
 
     def doPoll(self, timeout: float | None) -> None:
         """Wait for events for at most `timeout` seconds (None: no limit), and handle them."""
-        selectables = self._selectables
+        selectables, reads = self._selectables, self._reads
         try:
             # as many events as there are descriptors, as Twisted does
             events = self._poller.poll(-1 if timeout is None else timeout, len(selectables))
@@ -92,8 +92,10 @@ class LeanEPollReactor(EPollReactor):
             selectable = selectables.get(descriptor)
             if selectable is None:
                 continue  # an event before it has closed the descriptor
-            if event != EPOLLIN or descriptor not in self._reads:
-                self._guarded(self._handle, selectable, descriptor, event)
+            if event != EPOLLIN or descriptor not in reads:
+                is_sure = descriptor in reads if event & EPOLLIN else event == EPOLLOUT
+                handle = self._doReadOrWrite if is_sure else self._handle_anew
+                self._guarded(handle, selectable, descriptor, event)
                 continue
             try:
                 why = selectable.doRead()
@@ -105,22 +107,18 @@ class LeanEPollReactor(EPollReactor):
 
     doIteration = doPoll
 
-    def _handle(self, selectable: IReadDescriptor, descriptor: int, event: int) -> None:
-        """Handle any event but that a reader has something to read.
+    def _handle_anew(self, selectable: IReadDescriptor, descriptor: int, _event: int) -> None:
+        """Handle what the descriptor reports now, in place of an event that may be another's.
 
         An event before it may have closed the descriptor that the poll has reported, and opened
         a connection, which then has its number. Its `doRead` and `doWrite` find nothing to do, but
         an end would be taken for its own, and one that is only polled for writing cannot read.
         """
-        is_sure = descriptor in self._reads if event & EPOLLIN else event == EPOLLOUT
-        if is_sure or (event := self._event_now(descriptor)):
-            self._doReadOrWrite(selectable, descriptor, event)  # type: ignore[no-untyped-call]
-
-    def _event_now(self, descriptor: int) -> int:
-        reads, writes = descriptor in self._reads, descriptor in self._writes
+        is_read, is_written = descriptor in self._reads, descriptor in self._writes
         now = select.poll()
-        now.register(descriptor, EPOLLIN * reads | EPOLLOUT * writes)  # the same bits as epoll's
-        return sum(event for _, event in now.poll(0))
+        now.register(descriptor, EPOLLIN * is_read | EPOLLOUT * is_written)  # epoll's bits
+        for _, event in now.poll(0):
+            self._doReadOrWrite(selectable, descriptor, event)  # type: ignore[no-untyped-call]
 
     def _guarded(self, call: Callable[..., object], *arguments: object) -> None:
         try:
