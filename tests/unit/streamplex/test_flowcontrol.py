@@ -288,6 +288,13 @@ def test_reset_frees_what_a_released_substream_still_has_to_send(pair):
     assert not pair.server.has_waiting
 
 
+def test_reset_of_a_released_substream_with_nothing_left_to_send_is_ignored(pair):
+    pair.server.release(pair.channel)
+    pair.device.reset(pair.channel)
+    _, heard = pair.carry()
+    assert heard == []
+
+
 def test_what_the_opener_still_had_to_send_is_dropped_when_the_peer_is_done(pair):
     pair.device.send(pair.channel, bytes(250))
     pair.carry()

@@ -181,8 +181,6 @@ class Sending(Protocol, ABC):
     def write_frames(self, frames: memoryview) -> None:
         """Write a view of whole frames to the transport. Called only if `takes_now` is True."""
         cast("TLSTransport", self._wire).write_view(frames)
-        if not self._paused:
-            self._batch_bytes = min(2 * self._batch_bytes, MAX_BATCH_BYTES)
 
     def _close(self) -> None:
         self._phase = Phase.CUT

@@ -171,7 +171,8 @@ class TLSTransport(TLSMemoryBIOProtocol):
             self._tlsShutdownFinished(Failure())
 
     def _flushSendBIO(self) -> None:
-        while data := sealed(self._tlsConnection):
+        # The connection is None if it was lost inside a delivery.
+        while self._tlsConnection is not None and (data := sealed(self._tlsConnection)):
             write_at_once(self.transport, data)  # type: ignore[arg-type]  # any can
 
     def dataReceived(self, data: bytes | memoryview) -> None:

@@ -235,6 +235,19 @@ def test_what_is_sent_before_the_handshake_arrives_after_it(contexts):
     assert far.calls == ["made", "secured", "message"]
 
 
+def test_what_a_server_sends_before_the_handshake_arrives_after_it(contexts):
+    clock = Clock()
+    near, far = Listener(), Listener()
+    far.tunnelMade = lambda tunnel: tunnel.message("welcome")
+    client, server = contexts
+    Connection(
+        over_tls(client, TunnelProtocol(Side.B, near, clock), clock, is_client=True),
+        over_tls(server, TunnelProtocol(Side.A, far, clock), clock, is_client=False),
+        clock,
+    )
+    assert near.messages == ["welcome"]
+
+
 def test_a_tunnel_over_tls_carries_and_closes(over):
     near = HalfCloseable()
     over.device.open("net").attach(near)
@@ -399,6 +412,21 @@ def test_a_view_is_sent_behind_small_pieces_of_the_turn_and_not_after_the_end(co
     assert far.data == b"first second"
 
 
+def test_what_a_turn_has_written_is_dropped_if_tls_breaks_in_it(contexts):
+    client, server = contexts
+    clock, near, far = Clock(), Plain(), Plain()
+    connection = Connection(
+        over_tls(client, near, clock, is_client=True),
+        over_tls(server, far, clock, is_client=False),
+        clock,
+    )
+    near.transport.write(b"in vain")
+    near.transport.dataReceived(NOT_TLS)
+    connection.pump()
+    assert near.lost.check(SSL.Error)
+    assert far.data == b""
+
+
 def test_a_view_that_waits_for_the_handshake_is_a_copy(contexts):
     class Early(Plain):
         def makeConnection(self, transport):
@@ -513,6 +541,22 @@ def test_a_connection_that_is_lost_does_not_settle(secured):
     secured.pump()
     transport.settle()
     assert secured.near.lost
+
+
+def test_a_quiet_connection_may_be_lost_inside_a_delivery(contexts):
+    client, server = contexts
+    clock, near, far = Clock(), Plain(), Plain()
+    connection = Connection(
+        over_tls(client, near, clock, is_client=True),
+        over_tls(server, far, clock, is_client=False),
+        clock,
+    )
+    lose = connection.ends[0].lose
+    near.dataReceived = lambda _data: lose(error.ConnectionAborted())
+    far.transport.write(b"the last")
+    connection.pump()
+    assert near.lost.check(error.ConnectionLost)
+    assert far.lost is None
 
 
 # --- how TLS ends
