@@ -38,7 +38,15 @@ def core_accepts(text):
     try:
         return isinstance(jsontext.loads(text), dict)
     except RemoteError as error:
-        return "number out of range" in str(error)  # the one exception of the C client
+        # The C client accepts such a number, but not another fault behind it.
+        return "number out of range" in str(error) and core_accepts(with_small_numbers(text))
+
+
+def with_small_numbers(text):
+    try:
+        return json.dumps(json.loads(text, parse_float=lambda _digits: 0)).encode()
+    except ValueError:
+        return b"not JSON"
 
 
 @given(text=TEXTS)
@@ -67,6 +75,8 @@ def test_every_damaged_text_is_accepted_or_refused_alike(library, text, at, cut,
             b"01",
             b"-",
             b"-0",
+            b"1e999",
+            b"1e999e-1",
             b"1.",
             b"1e",
             b"1e+",
