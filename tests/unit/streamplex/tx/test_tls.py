@@ -71,6 +71,18 @@ def over_tls(context, protocol, clock, *, is_client):
     return TLSFactory(context, is_client, factory, clock).buildProtocol(None)
 
 
+def connected(contexts):
+    """A connection in memory with TLS, and the protocols over its ends."""
+    client, server = contexts
+    clock, near, far = Clock(), Plain(), Plain()
+    connection = Connection(
+        over_tls(client, near, clock, is_client=True),
+        over_tls(server, far, clock, is_client=False),
+        clock,
+    )
+    return connection, near, far
+
+
 class Secured:
     """TLS over a substream, both ends."""
 
@@ -397,13 +409,7 @@ def test_spaced_data_needs_no_tls():
 
 
 def test_a_view_is_sent_behind_small_pieces_of_the_turn_and_not_after_the_end(contexts):
-    client, server = contexts
-    clock, near, far = Clock(), Plain(), Plain()
-    connection = Connection(
-        over_tls(client, near, clock, is_client=True),
-        over_tls(server, far, clock, is_client=False),
-        clock,
-    )
+    connection, near, far = connected(contexts)
     near.transport.write(b"first ")
     near.transport.write_view(memoryview(b"second"))
     near.transport.loseConnection()
@@ -413,13 +419,7 @@ def test_a_view_is_sent_behind_small_pieces_of_the_turn_and_not_after_the_end(co
 
 
 def test_what_a_turn_has_written_is_dropped_if_tls_breaks_in_it(contexts):
-    client, server = contexts
-    clock, near, far = Clock(), Plain(), Plain()
-    connection = Connection(
-        over_tls(client, near, clock, is_client=True),
-        over_tls(server, far, clock, is_client=False),
-        clock,
-    )
+    connection, near, far = connected(contexts)
     near.transport.write(b"in vain")
     near.transport.dataReceived(NOT_TLS)
     connection.pump()
@@ -471,13 +471,7 @@ def test_much_is_encrypted_at_once_in_its_order(over):
 
 
 def test_what_is_written_before_a_close_is_sent_also_if_a_producer_delays_the_close(contexts):
-    client, server = contexts
-    clock, near, far = Clock(), Plain(), Plain()
-    connection = Connection(
-        over_tls(client, near, clock, is_client=True),
-        over_tls(server, far, clock, is_client=False),
-        clock,
-    )
+    connection, near, far = connected(contexts)
     producer = Producer(near.transport, pieces=0)
     near.transport.loseConnection()
     near.transport.write(b"last words")
@@ -544,13 +538,7 @@ def test_a_connection_that_is_lost_does_not_settle(secured):
 
 
 def test_a_quiet_connection_may_be_lost_inside_a_delivery(contexts):
-    client, server = contexts
-    clock, near, far = Clock(), Plain(), Plain()
-    connection = Connection(
-        over_tls(client, near, clock, is_client=True),
-        over_tls(server, far, clock, is_client=False),
-        clock,
-    )
+    connection, near, far = connected(contexts)
     lose = connection.ends[0].lose
     near.dataReceived = lambda _data: lose(error.ConnectionAborted())
     far.transport.write(b"the last")
