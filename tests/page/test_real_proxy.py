@@ -1,6 +1,5 @@
 """A real proxy, a device over TLS, and an operator in Chromium."""
 
-import dataclasses
 import secrets
 import socket
 from contextlib import ExitStack
@@ -12,15 +11,9 @@ from lab.waiting import eventually
 from support.hardening.device import Device, connecting, data, end, trusting
 from support.hardening.proxy import TOKEN, running_proxy
 from support.page.forger import forging_page, visit
-from tessel_proxy.monitoring import MonitoringSettings
 
 FEATURES = ["device/1", "retry/1", "reason/1", "message/1"]
 HOSTILE = ["<img src=x onerror=alert(1)>", "\u202egnp", "nul\0byte", "n" * 64, "👩‍🚀"]
-
-pytestmark = pytest.mark.skipif(
-    "admin_token" not in {field.name for field in dataclasses.fields(MonitoringSettings)},
-    reason="this proxy has no API yet",
-)
 
 
 @pytest.fixture(scope="module")

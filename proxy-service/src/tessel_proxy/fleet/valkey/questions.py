@@ -149,7 +149,7 @@ class EngineQuestions:
             await asking.done.addTimeout(max(0.0, until - self._clock.seconds()), self._clock)
             await deferLater(self._clock, 0)  # the asker may stop the reading, which calls this
         except (EngineError, TookTooLongError):
-            pass  # who has not answered is missing; the health reports on the engine
+            pass  # hosts without an answer are returned as missing; EngineHealth logs it
         finally:
             del self._asking[number]
 
